@@ -1,0 +1,604 @@
+r"""Guards on the notebooks: each takes a notebook and returns a list of faults, empty when sound.
+
+A notebook is the dict that its JSON holds. A fault is a sentence that names the cell by its place
+in ``nb["cells"]``: from 0, over all cells. (nbval counts from 0 over code cells only.)
+
+Locked numbers
+--------------
+A measured figure in prose is followed at once by an HTML comment, which readers do not see::
+
+    0.431<!--cca.image_to_text.r1-->                  the result, rounded to the digits shown
+    43.1 %<!--cca.image_to_text.r1:percent-->         a share, shown in per cent
+    +4.2 points<!--best.r1 - cca.r1:points-->         a difference of shares, in percentage points
+    52 times<!--time.sklearn / time.ours:times-->     a ratio; also 52×
+    10,000<!--n_products-->                           with separators of thousands
+    **43.1 %**<!--02:cca.r1:percent-->                a result of notebook 02, set in bold
+
+The key, or ``key - key``, or ``key / key``, is looked up in what the notebook's last code cell,
+``results.show()``, printed. A decimal number, percentage, number of points or of times without
+such a comment is a fault, except in code, mathematics, links and the numbers of headings,
+exercises, figures and sections. A constant that nobody measured says so: ``0.05<!--fixed-->``.
+"""
+
+import ast
+import json
+import re
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+OPENING = ["What you'll do", "What you'll learn", "What you'll need"]
+CLOSING = ["exercises", "summary", "read"]
+OUR_TAGS = {"solution"}
+# nbval-skip and raises-exception are known to nbval too, but would hide an error.
+NBVAL_TAGS = {"nbval-ignore-output", "nbval-check-output"}
+MAX_MEAN_CELL_LINES = 8
+MIN_WORDS_PER_CODE_LINE = 10
+MIN_EXERCISES = 4
+MAX_BYTES = 3_000_000
+SOLUTION_HEADING = "Solution (click the bar to unfold)"
+LEDGER_HEADING = "Results of this notebook"
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def load(path):
+    """Return a notebook's dict, each source and text as one string."""
+    return nbformat.read(path, as_version=nbformat.NO_CONVERT)
+
+
+def cells(nb, kind):
+    """Return pairs of number and cell of one kind, blank ones left out."""
+    return [
+        (number, cell)
+        for number, cell in enumerate(nb["cells"])
+        if cell["cell_type"] == kind and cell["source"].strip()
+    ]
+
+
+def tags(cell):
+    """Return a cell's tags."""
+    found = cell["metadata"].get("tags", [])
+    return [found] if isinstance(found, str) else found
+
+
+def printed(cell):
+    """Return what a cell printed."""
+    outputs = cell.get("outputs", [])
+    return "".join(o["text"] for o in outputs if o["output_type"] == "stream")
+
+
+def texts(output):
+    """Yield every text of an output, its alternative texts included."""
+    yield output.get("text", "")
+    for kind, data in output.get("data", {}).items():
+        if not kind.startswith("image/") or kind == "image/svg+xml":
+            yield data if isinstance(data, str) else json.dumps(data)
+    yield alt(output)
+
+
+def alt(output):
+    """Return the alternative text of an output's picture, or an empty string."""
+    return str(output.get("metadata", {}).get("image/png", {}).get("alt", "")).strip()
+
+
+def has_picture(output):
+    """Return whether an output holds a picture."""
+    return any(kind.startswith("image/") for kind in output.get("data", {}))
+
+
+# --- executed, as committed ---------------------------------------------------------------------
+
+
+def execution_counts(nb):
+    """Check that every code cell was run, from top to bottom, in a fresh kernel."""
+    faults = []
+    for expected, (number, cell) in enumerate(cells(nb, "code"), 1):
+        count = cell.get("execution_count")
+        if count != expected:
+            faults.append(f"cell {number}: execution count is {count}, expected {expected}")
+    return faults
+
+
+def no_errors(nb):
+    """Check that no output is an error, and that nothing was written to stderr."""
+    faults = []
+    for number, cell in cells(nb, "code"):
+        for output in cell["outputs"]:
+            if output["output_type"] == "error":
+                faults.append(f"cell {number}: output is an error, {output.get('ename')}")
+            if output.get("name") == "stderr":
+                faults.append(f"cell {number}: wrote to stderr: {output['text'][:60]!r}")
+    return faults
+
+
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{4,}\b")
+_PATH = re.compile(r"(?<![\w.])/(?:home|root|work|tmp|Users|private|var)/|\b[A-Za-z]:\\+\w")
+
+
+def no_machine_traces(nb):
+    """Check that no output shows a memory address or a path of the machine."""
+    faults = []
+    for number, cell in cells(nb, "code"):
+        for shown in (t for output in cell["outputs"] for t in texts(output)):
+            for pattern, what in ((_ADDRESS, "a memory address"), (_PATH, "a machine's path")):
+                if found := pattern.search(shown):
+                    faults.append(f"cell {number}: output shows {what}: {found.group()!r}")
+    return faults
+
+
+def metadata(nb):
+    """Check kernel, format and identities: what every Jupyter can open."""
+    faults = []
+    if nb["metadata"].get("kernelspec", {}).get("name") != "python3":
+        faults.append("the kernel's name is not python3")
+    if (nb.get("nbformat"), nb.get("nbformat_minor", 0)) < (4, 5):
+        faults.append("the format is older than 4.5, so that cells have no id")
+    ids = [cell.get("id") for cell in nb["cells"]]
+    for number, identity in enumerate(ids):
+        if not identity:
+            faults.append(f"cell {number}: has no id")
+        elif identity in ids[:number]:
+            faults.append(f"cell {number}: has the id of an earlier cell, {identity!r}")
+    return faults
+
+
+_COMMENT_TAG = re.compile(r"^\s*#+\s*(NBVAL_\w+|PYTEST_VALIDATE\w+)", re.MULTILINE)
+
+
+def known_tags(nb):
+    """Check for tags that do nothing, and for comments that do a tag's work unseen."""
+    faults = []
+    for number, cell in enumerate(nb["cells"]):
+        for tag in tags(cell):
+            if tag not in OUR_TAGS | NBVAL_TAGS:
+                faults.append(f"cell {number}: tag {tag!r} is not one of ours")
+        if cell["cell_type"] == "code":
+            if found := re.search(
+                r"^\s*#+\s*(NBVAL_\w+|PYTEST_VALIDATE\w+)", cell["source"], re.M
+            ):
+                faults.append(f"cell {number}: use a tag, not the comment {found.group(1)}")
+    return faults
+
+
+def ignored_cells(nb):
+    """Check that a cell whose output nbval ignores holds no result."""
+    return [
+        f"cell {number}: its output is ignored, yet it records a result"
+        for number, cell in cells(nb, "code")
+        if "nbval-ignore-output" in tags(cell) and re.search(r"\.(record|show)\(", cell["source"])
+    ]
+
+
+def size(nb):
+    """Check that the notebook is small enough for a browser and a diff."""
+    length = len(json.dumps(nb, ensure_ascii=False).encode())
+    return [f"{length:,} bytes, more than {MAX_BYTES:,}"] if length > MAX_BYTES else []
+
+
+# --- figures ------------------------------------------------------------------------------------
+
+_CAPTION = re.compile(r"^Figure (\d+)\. \S", re.MULTILINE)
+
+
+def figures(nb):
+    """Check that each picture is a PNG with its own alternative text and a printed caption."""
+    faults, seen, numbers = [], {}, []
+    for number, cell in cells(nb, "code"):
+        pictures = [output for output in cell["outputs"] if has_picture(output)]
+        captions = [int(n) for n in _CAPTION.findall(printed(cell))]
+        numbers += captions
+        if len(pictures) != len(captions):
+            faults.append(
+                f"cell {number}: {len(pictures)} pictures but {len(captions)} printed captions "
+                "that begin 'Figure N. '"
+            )
+        for output in pictures:
+            faults += _picture_faults(number, output, seen)
+    if numbers != list(range(1, len(numbers) + 1)):
+        faults.append(f"the figures are numbered {numbers}, not 1 to {len(numbers)}")
+    return faults + _picture_tags_without_alt(nb)
+
+
+def _picture_faults(number, output, seen):
+    """Return the faults of one picture; ``seen`` maps the texts met so far to their cells."""
+    if "image/png" not in output["data"]:
+        return [f"cell {number}: the picture is no PNG"]
+    described = alt(output)
+    if not described:
+        return [f"cell {number}: the picture has no alternative text"]
+    if described in seen:
+        return [f"cell {number}: the alternative text is that of cell {seen[described]}"]
+    seen[described] = number
+    return []
+
+
+def _picture_tags_without_alt(nb):
+    """Return faults for pictures in prose and HTML outputs without alternative text."""
+    faults = []
+    for number, cell in enumerate(nb["cells"]):
+        shown = [t for output in cell.get("outputs", []) for t in texts(output)]
+        shown += [cell["source"]] if cell["cell_type"] == "markdown" else []
+        for html in shown:
+            if re.search(r"!\[\s*\]\(", html) or re.search(
+                r"<img(?![^>]*\balt=[\"'][^\"'])[^>]*>", html
+            ):
+                faults.append(f"cell {number}: a picture in text has no alternative text")
+    return faults
+
+
+def alt_drift(committed, fresh):
+    """Return how the pictures' alternative texts differ between two runs of a cell, or None."""
+    before = [alt(output) for output in committed if has_picture(output)]
+    after = [alt(output) for output in fresh if has_picture(output)]
+    return None if before == after else f"alternative texts were {before}, now {after}"
+
+
+# --- locked numbers -----------------------------------------------------------------------------
+
+_KEY = r"(?:\d\d:)?[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*"
+_LOCK = re.compile(
+    r"(?P<sign>(?:(?<![\w)])[+\-\N{MINUS SIGN}])?)(?P<digits>\d[\d,]*(?:\.\d+)?)"
+    r"(?P<unit>\s?(?:%|per cent|percent|percentage points?|points?|\N{MULTIPLICATION SIGN}|times)"
+    r"(?![a-z]))?(?P<mark>\*{0,3})"
+    r"<!--\s*(?P<left>" + _KEY + r")(?:\s*(?P<sum>[-/])\s*(?P<right>" + _KEY + r"))?"
+    r"(?:\s*:\s*(?P<form>percent|points|times))?\s*-->"
+)
+_UNITS = {
+    None: {""},
+    "percent": {"%", "per cent", "percent"},
+    "points": {"points", "point", "percentage points", "percentage point"},
+    "times": {"\N{MULTIPLICATION SIGN}", "times"},
+}
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+# A comment that would lock a number, were there one right before it.
+_LOCK_LIKE = re.compile(r"<!--\s*[a-z0-9_.:@]+(?:\s*[-/+*]\s*[a-z0-9_.:@]+)?\s*-->")
+_FIXED = re.compile(r"[+\-\N{MINUS SIGN}]?\d[\d,.]*[^\d\n<]{0,20}<!--\s*fixed\s*-->")
+_MEASURED = re.compile(
+    r"\d*\.\d+|\d[\d,]*\s?(?:%|per cent\b|percent\b|percentage points?\b|times\b"
+    r"|\N{MULTIPLICATION SIGN}(?!\s*[\d$]))|[+\-\N{MINUS SIGN}]\d+ points?\b"
+)
+_EXEMPT = [
+    re.compile(r"^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE),
+    re.compile(r"\$\$.*?\$\$", re.DOTALL),
+    re.compile(r"(`+)(?!`).+?\1", re.DOTALL),
+    re.compile(r"(?<![\\\d])\$(?=\S)[^$]*?\S\$(?!\d)|\$\S\$"),
+    re.compile(r"(?<=\])\([^()\s]*\)|<https?://[^>]*>|https?://\S+"),
+    re.compile(r"\barXiv:\d{4}\.\d+|\bdoi:\S+", re.IGNORECASE),
+    re.compile(r"^#+ (?:Exercise )?\d+(?:\.\d+)*\.?(?=[ :])", re.MULTILINE),
+    re.compile(r"\b(?:[Ee]xercises?|[Ff]igures?|[Ss]ections?|[Nn]otebooks?) \d+(?:\.\d+)?\b"),
+]
+
+
+def ledger(nb):
+    """Return the results that the last code cell printed, each as the text shown.
+
+    Returns
+    -------
+    dict
+        Empty when that cell is no ``results.show()``.
+    """
+    code = cells(nb, "code")
+    if not code or ".show()" not in code[-1][1]["source"]:
+        return {}
+    lines = printed(code[-1][1]).splitlines()
+    if not lines or not lines[0].startswith(LEDGER_HEADING):
+        return {}
+    return dict(line.split(" = ", 1) for line in lines[1:] if " = " in line)
+
+
+def ledgers(paths=None):
+    """Return the results of several notebooks by their two-digit number."""
+    paths = NOTEBOOKS if paths is None else paths
+    return {Path(path).name[:2]: ledger(load(path)) for path in paths}
+
+
+def has_ledger(nb):
+    """Check that the last code cell shows the results."""
+    if not ledger(nb):
+        return ["the last code cell is no results.show() that printed at least one result"]
+    return []
+
+
+def locked_value(match, results, others):
+    """Return the Decimal that a locked number must show.
+
+    Raises
+    ------
+    KeyError
+        When a key is not among the results.
+    """
+    left = _look_up(match["left"], results, others)
+    right = _look_up(match["right"], results, others) if match["right"] else None
+    value = left if right is None else left - right if match["sum"] == "-" else left / right
+    return value * 100 if match["form"] in ("percent", "points") else value
+
+
+def _look_up(key, results, others):
+    """Return one result as a Decimal."""
+    if key[:2].isdigit():
+        results, key = others.get(key[:2], {}), key[3:]
+    return Decimal(results[key])
+
+
+def shown_value(match):
+    """Return the number that the prose shows, and the size of its last digit."""
+    digits = match["digits"].replace(",", "")
+    value = Decimal(digits)
+    if match["sign"] not in ("", "+"):
+        value = -value
+    decimals = len(digits.partition(".")[2])
+    return value, Decimal(1).scaleb(-decimals)
+
+
+def lock_fault(match, results, others):
+    """Return what is wrong with one locked number, or None."""
+    where = match.group().strip()
+    if (match["unit"] or "").strip() not in _UNITS[match["form"]]:
+        return f"{where} shows another unit than its comment names"
+    if match["form"] == "points" and match["sum"] != "-":
+        return f"{where}: points are a difference, 'key - key:points'"
+    try:
+        value = locked_value(match, results, others)
+    except KeyError as missing:
+        return f"{where}: no result {missing}"
+    except (InvalidOperation, ZeroDivisionError):
+        return f"{where}: cannot be computed"
+    shown, last_digit = shown_value(match)
+    if abs(shown - value) > last_digit / 2:
+        return f"{where} disagrees with the result, {value:f}"
+    if not _separated(match["digits"]):
+        return f"{where}: the commas do not separate thousands"
+    return None
+
+
+def _separated(digits):
+    """Return whether commas, if any, stand before each group of three digits."""
+    whole = digits.partition(".")[0]
+    return "," not in whole or f"{int(whole.replace(',', '')):,}" == whole
+
+
+def prose_faults(markdown, results, others=None):
+    """Return the faults of the numbers in one piece of prose.
+
+    Parameters
+    ----------
+    markdown : str
+        The source.
+    results : dict
+        What a key without a notebook's number looks up, see `ledger`.
+    others : dict of dict, optional
+        The results of all notebooks by their two-digit number.
+    """
+    for pattern in _EXEMPT:
+        markdown = pattern.sub(" ", markdown)
+    markdown = _FIXED.sub(" ", markdown)
+    faults = [lock_fault(match, results, others or {}) for match in _LOCK.finditer(markdown)]
+    rest = _LOCK.sub(" ", markdown)
+    for comment in _COMMENT.findall(rest):
+        if _LOCK_LIKE.fullmatch(comment):
+            faults.append(f"{comment} stands behind no number that it could lock")
+    for found in _MEASURED.finditer(_COMMENT.sub(" ", rest)):
+        faults.append(f"the number {found.group()!r} is not locked to a result")
+    return [fault for fault in faults if fault]
+
+
+def locked_numbers(nb, others=None):
+    """Check that each number in the prose is that of the results, and none is unlocked."""
+    results = ledger(nb)
+    return [
+        f"cell {number}: {fault}"
+        for number, cell in cells(nb, "markdown")
+        for fault in prose_faults(cell["source"], results, others)
+    ]
+
+
+def relocked(markdown, results, others=None):
+    """Return prose with each locked number rewritten from the results, digits kept.
+
+    Code and mathematics are left as they are, and so is a number whose key is unknown or that
+    agrees already.
+    """
+    hidden = [m.span() for pattern in _EXEMPT[:4] for m in pattern.finditer(markdown)]
+
+    def rewrite(match):
+        if any(start <= match.start() < stop for start, stop in hidden):
+            return match.group()
+        fault = lock_fault(match, results, others or {})
+        if fault is None or "disagrees" not in fault:
+            return match.group()
+        value = locked_value(match, results, others or {})
+        _, last_digit = shown_value(match)
+        comma = "," if "," in match["digits"] or abs(value) >= 10_000 else ""
+        places = max(0, -last_digit.as_tuple().exponent)
+        sign = "+" if match["sign"] == "+" and value >= 0 else ""
+        minus = match["sign"] if match["sign"] not in ("", "+") else "\N{MINUS SIGN}"
+        number = sign + f"{value:{comma}.{places}f}".replace("-", minus)
+        return number + match.group()[match.end("digits") - match.start() :]
+
+    return _LOCK.sub(rewrite, markdown)
+
+
+# --- teaching -----------------------------------------------------------------------------------
+
+
+def headings(nb):
+    """Return triples of cell number, level and text of all headings."""
+    found = []
+    for number, cell in cells(nb, "markdown"):
+        source = _EXEMPT[0].sub("", cell["source"])
+        for hashes, words in re.findall(r"^(#+) +(.+?)\s*$", source, re.MULTILINE):
+            found.append(
+                (number, len(hashes), words.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
+            )
+    return found
+
+
+def opening(nb):
+    """Check for the title, the three headings, in order, and the time it takes."""
+    code = cells(nb, "code")
+    first_code = code[0][0] if code else len(nb["cells"])
+    before = [words for number, _, words in headings(nb) if number < first_code]
+    faults = []
+    if not headings(nb) or headings(nb)[0][:2] != (0, 1):
+        faults.append("the first cell does not begin with the title")
+    if [words for words in before if words in OPENING] != OPENING:
+        faults.append(f"it does not open with the headings {OPENING}")
+    introduction = " ".join(c["source"] for n, c in cells(nb, "markdown") if n < first_code)
+    if not re.search(r"\bminutes?\b", introduction):
+        faults.append("the opening does not say how many minutes it takes")
+    return faults
+
+
+def closing(nb):
+    """Check that the last three sections are exercises, a summary and reading."""
+    last = [words.lower() for _, level, words in headings(nb) if level == 2][-3:]
+    if len(last) < 3 or any(want not in got for want, got in zip(CLOSING, last, strict=True)):
+        return [f"the last three sections are {last}, expected exercises, a summary and reading"]
+    return []
+
+
+def pace(nb):
+    """Check that cells are short, and that there is more prose than code."""
+    lines = [len([x for x in c["source"].splitlines() if x.strip()]) for _, c in cells(nb, "code")]
+    prose = " ".join(_COMMENT.sub(" ", cell["source"]) for _, cell in cells(nb, "markdown"))
+    words = len(_EXEMPT[0].sub(" ", prose).split())
+    if not lines:
+        return ["there is no code"]
+    faults = []
+    if sum(lines) / len(lines) > MAX_MEAN_CELL_LINES:
+        faults.append(
+            f"code cells have {sum(lines) / len(lines):.1f} lines on average, "
+            f"more than {MAX_MEAN_CELL_LINES}"
+        )
+    if words / sum(lines) < MIN_WORDS_PER_CODE_LINE:
+        faults.append(
+            f"{words / sum(lines):.1f} words of prose for a line of code, "
+            f"fewer than {MIN_WORDS_PER_CODE_LINE}"
+        )
+    return faults
+
+
+# --- exercises ----------------------------------------------------------------------------------
+
+_EXERCISE = re.compile(r"^### Exercise (\d+)\.(\d+): .*\(\d+ minutes?\)\s*$")
+
+
+def exercises(nb):
+    """Check that each exercise is a task, the reader's cell and a folded, accepted solution."""
+    found = exercise_cells(nb)
+    faults = []
+    if len(found) < MIN_EXERCISES:
+        faults.append(f"{len(found)} exercises, fewer than {MIN_EXERCISES}")
+    for expected, (name, start) in enumerate(found, 1):
+        heading = nb["cells"][start]["source"].splitlines()[0]
+        if not _EXERCISE.match(heading):
+            faults.append(f"cell {start}: heading is not '### Exercise 1.1: title (5 minutes)'")
+        elif name.split(".")[-1] != str(expected):
+            faults.append(f"cell {start}: exercise {name} stands where number {expected} should")
+        faults += [f"exercise {name}: {fault}" for fault in _exercise_faults(nb, start)]
+    solutions = [n for n, cell in enumerate(nb["cells"]) if "solution" in tags(cell)]
+    for stray in sorted(set(solutions) - {start + 3 for _, start in found}):
+        faults.append(f"cell {stray}: a solution that belongs to no exercise")
+    return faults
+
+
+def exercise_cells(nb):
+    """Return pairs of an exercise's number, such as '1.2', and that of the cell it begins in."""
+    return [
+        (match.group(1), number)
+        for number, cell in cells(nb, "markdown")
+        if (match := re.match(r"### Exercise ([\d.]*\d)", cell["source"]))
+    ]
+
+
+def _exercise_faults(nb, start):
+    """Return the faults of the exercise whose task is in cell ``start``."""
+    following = nb["cells"][start + 1 : start + 4]
+    if [cell["cell_type"] for cell in following] != ["code", "markdown", "code"]:
+        return ["the task is not followed by the reader's cell, a heading and the solution"]
+    reader, heading, solution = following
+    faults = []
+    if not _is_open(reader["source"]):
+        faults.append("the reader's cell is not a function whose body is ... and a check")
+    if not re.fullmatch(r"Not attempted yet\. [^\n]*\n", printed(reader)):
+        faults.append("the reader's cell did not print one line 'Not attempted yet. ...'")
+    if SOLUTION_HEADING not in heading["source"]:
+        faults.append(f"no cell says {SOLUTION_HEADING!r}")
+    if tags(solution) != ["solution"]:
+        faults.append("the solution's cell is not tagged 'solution'")
+    if solution["metadata"].get("jupyter", {}).get("source_hidden") is not True:
+        faults.append("the solution is not folded: metadata jupyter.source_hidden is not true")
+    if not re.fullmatch(r"Right\. [^\n]*\n", printed(solution)):
+        faults.append("the solution's check did not print one line 'Right. ...'")
+    if _last_statement(reader["source"]) != _last_statement(solution["source"]):
+        faults.append("the reader's cell and the solution do not end in the same check")
+    return faults
+
+
+def _last_statement(source):
+    """Return the last statement of a cell, spelled one way."""
+    body = _parsed(source).body
+    return ast.unparse(body[-1]) if body else ""
+
+
+def _parsed(source):
+    """Return a cell's syntax tree, an empty one when it is no Python."""
+    try:
+        return ast.parse(source)
+    except SyntaxError:
+        return ast.parse("")
+
+
+def _is_open(source):
+    """Return whether a cell is one function whose body is ``...``, and a call."""
+    body = _parsed(source).body
+    if len(body) < 2 or not isinstance(body[-2], ast.FunctionDef):
+        return False
+    inside = body[-2].body
+    if ast.get_docstring(body[-2]) is not None:
+        inside = inside[1:]
+    is_call = isinstance(body[-1], ast.Expr) and isinstance(body[-1].value, ast.Call)
+    return is_call and [ast.unparse(line) for line in inside] == ["..."]
+
+
+def solution_source(nb, exercise):
+    """Return the source of an exercise's solution, without the check at its end.
+
+    Parameters
+    ----------
+    nb : dict
+        The notebook, see `load`.
+    exercise : str
+        Its number, such as ``"1.2"``.
+    """
+    start = dict(exercise_cells(nb))[exercise]
+    cell = nb["cells"][start + 3]
+    if "solution" not in tags(cell):
+        raise ValueError(f"cell {start + 3} is not the solution of exercise {exercise}")
+    tree = _parsed(cell["source"])
+    lines = cell["source"].splitlines()
+    return "\n".join(lines[: tree.body[-1].lineno - 1]) + "\n"
+
+
+GUARDS = [
+    execution_counts,
+    no_errors,
+    no_machine_traces,
+    metadata,
+    known_tags,
+    ignored_cells,
+    size,
+    figures,
+    has_ledger,
+    locked_numbers,
+    opening,
+    closing,
+    pace,
+    exercises,
+]
