@@ -9,6 +9,7 @@ Conventions: one item per row; ``X`` are image features (n, d_image), ``Y`` text
 Importing this module changes nothing; all randomness comes from ``random_state``.
 """
 
+import concurrent.futures
 import contextlib
 import functools
 import json
@@ -311,8 +312,11 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
 
     def _views(self, photos):
         """Return the raw views of all photos, computed in batches to bound the memory."""
-        batches = (photos[i : i + 128] / 255.0 for i in range(0, len(photos), 128))
-        batches = [_raw_views(x, self.patches_) for x in batches]
+        batches = [photos[i : i + 128] for i in range(0, len(photos), 128)]
+        # Two at a time: NumPy lets other threads work while it computes, and no batch
+        # depends on another, so the result is the same.
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            batches = list(pool.map(lambda x: _raw_views(x / 255.0, self.patches_), batches))
         return [np.concatenate(view) for view in zip(*batches, strict=True)]
 
 
@@ -1868,7 +1872,7 @@ def _light(layers, chance, rng):
     chance = chance.astype(np.int32)[:, :, None, None]
     slope_x, slope_y = (np.roll(relief, -1, k) - np.roll(relief, 1, k) for k in (2, 1))
     glow = slope_x * (chance[:, 0] % 25 - 12) + slope_y * (8 + chance[:, 1] % 9)  # from above
-    shade = 236 + chance[:, 2] % 45 + glow // 24 + (relief - 230) // 4
+    shade = 236 + chance[:, 2] % 29 + glow // 24 + (relief - 230) // 4
     out = flat * np.clip(shade, 90, 330)[..., None] >> 8
     out += np.clip(glow, 0, None)[..., None] // 160
     ramp = np.arange(flat.shape[1], dtype=np.int32)[:, None, None] * 20 // flat.shape[1]
@@ -1888,8 +1892,8 @@ def draw_products(attributes, *, random_state, size=64):
     rows, size = _rows(attributes)[0], int(size)
     rng = np.random.default_rng(random_state)
     chance = rng.integers(0, 2**16, (len(rows), 16))
-    low = [-48, 90, 0, 470, 470, 0, 0, -7, -7, -7]  # tilt in 1/8 degree, scale in per cent, ...
-    poses = low + chance[:, :10] % [97, 16, 2, 61, 61, 64, 64, 15, 15, 15]
+    low = [-48, 90, 0, 470, 470, 0, 0, -4, -4, -4]  # tilt in 1/8 degree, scale in per cent, ...
+    poses = low + chance[:, :10] % [97, 16, 2, 61, 61, 64, 64, 9, 9, 9]
     poses[:, 2] = 2 * poses[:, 2] - 1
     images = np.empty((len(rows), size, size, 3), dtype=np.uint8)
     for start in range(0, len(rows), 128):

@@ -176,14 +176,16 @@ def _whitening_probes():
         rng = np.random.default_rng(seed)
         Z = rng.normal(size=(40, 3)) @ rng.normal(size=(3, 3)) + 4
         C = np.cov(Z.T, bias=True)
-        product = np.linalg.inv(C + shrinkage * np.trace(C) / 3 * np.eye(3))  # W @ W.T
-        probes.append(((Z, shrinkage), product))
+        product = np.linalg.inv(C + shrinkage * np.trace(C) / 3 * np.eye(3))
+        # A whitening, if another one than the exercise asks for: W @ W.T is the same.
+        probes.append(((Z, shrinkage), np.linalg.cholesky(product)))
     return probes
 
 
-def _same_whitening(W, product):
-    W = np.asarray(W, dtype=float)
-    return W.shape == product.shape and np.allclose(W @ W.T, product, rtol=1e-5)
+def _same_whitening(answer, right):
+    """Return whether two whitenings are the same but for the turn of their columns."""
+    W = np.asarray(answer, dtype=float)
+    return W.shape == right.shape and np.allclose(W @ W.T, right @ right.T, rtol=1e-5)
 
 
 def _whitening_of(C, extra):

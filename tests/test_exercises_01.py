@@ -1,10 +1,11 @@
 """Each check of notebook 01 accepts the notebook's solution and knows the usual mistakes."""
 
-import exercises_01 as ex
-import guards
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
+
+import exercises_01 as ex
+import guards
 
 NOTEBOOK = guards.ROOT / "notebooks" / "01_building_the_encoders.ipynb"
 
