@@ -132,6 +132,16 @@ def no_machine_traces(nb):
     return faults
 
 
+def no_estimator_pages(nb):
+    """Check that no cell shows scikit-learn's page on an estimator: its digits are never stable."""
+    return [
+        f"cell {number}: shows an estimator; assign what fit returns, or print what matters"
+        for number, cell in cells(nb, "code")
+        for output in cell["outputs"]
+        if "sk-estimator" in str(output.get("data", {}).get("text/html", ""))
+    ]
+
+
 def metadata(nb):
     """Check kernel, format and identities: what every Jupyter can open."""
     faults = []
@@ -590,6 +600,7 @@ GUARDS = [
     execution_counts,
     no_errors,
     no_machine_traces,
+    no_estimator_pages,
     metadata,
     known_tags,
     ignored_cells,

@@ -213,6 +213,11 @@ BREAKS = [
         lambda c: c[1]["outputs"][0]["data"].update({"text/plain": "/root/a"}),
         "path",
     ),
+    (
+        "no_estimator_pages",
+        lambda c: c[1]["outputs"][0]["data"].update({"text/html": "<style>.sk-estimator</style>"}),
+        "cell 1: shows an estimator",
+    ),
     ("metadata", lambda c: c[1].pop("id"), "cell 1: has no id"),
     ("metadata", lambda c: c[1].update(id="cell-0"), "id of an earlier cell"),
     ("known_tags", lambda c: c[1]["metadata"].update(tags=["nbval_ignore_output"]), "not one"),
