@@ -133,7 +133,7 @@ def no_machine_traces(nb):
 
 
 def no_estimator_pages(nb):
-    """Check that no cell shows scikit-learn's page on an estimator: its digits are never stable."""
+    """Check that no cell shows scikit-learn's page on an estimator: it is never stable."""
     return [
         f"cell {number}: shows an estimator; assign what fit returns, or print what matters"
         for number, cell in cells(nb, "code")
