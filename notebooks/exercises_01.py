@@ -177,7 +177,7 @@ def _whitening_probes():
         Z = rng.normal(size=(40, 3)) @ rng.normal(size=(3, 3)) + 4
         C = np.cov(Z.T, bias=True)
         product = np.linalg.inv(C + shrinkage * np.trace(C) / 3 * np.eye(3))
-        # A whitening, if another one than the exercise asks for: W @ W.T is the same.
+        # Another whitening than the exercise's, found without eigenvectors; W @ W.T is the same.
         probes.append(((Z, shrinkage), np.linalg.cholesky(product)))
     return probes
 
