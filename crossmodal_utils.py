@@ -17,11 +17,13 @@ import math
 import os
 import pathlib
 import re
+import threading
 import unicodedata
 import uuid
 
 import matplotlib
 import numpy as np
+import threadpoolctl
 from matplotlib import ft2font
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -559,10 +561,11 @@ def _unit(X):
     return X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-12)
 
 
-def check_matrix(X, name, n_columns=None, n_rows=None, *, keep_single=False):
+def check_matrix(X, name, n_columns=None, n_rows=None, *, keep_single=False, finite=True):
     """Return X as float64 (n, d); raise a clear error unless it is a finite matrix that fits.
 
-    With ``keep_single``, float32 stays float32. What need not be converted is not copied.
+    With ``keep_single``, float32 stays float32. What need not be converted is not copied. Without
+    ``finite``, whether its numbers are finite is left to the caller, and they are not read.
     """
     try:
         X = np.asarray(X)
@@ -578,11 +581,14 @@ def check_matrix(X, name, n_columns=None, n_rows=None, *, keep_single=False):
         raise ValueError(f"{name} must have {n_columns} columns, as in fit; {X.shape[1]} came")
     if n_rows is not None and len(X) != n_rows:
         raise ValueError(f"{name} must have {n_rows} rows, one a pair; {len(X)} came")
-    if not (finite := np.isfinite(X)).all():
-        row = int(finite.all(axis=1).argmin())
-        told = f"row {row} holds NaN or infinity: mend or drop it"
-        raise ValueError(f"{name} must be finite; {told}")
+    if finite and not np.isfinite(X).all():
+        _refuse_row(name, int(np.isfinite(X).all(axis=1).argmin()))
     return X
+
+
+def _refuse_row(name, row):
+    """Raise the error that a row is not finite."""
+    raise ValueError(f"{name} must be finite; row {row} holds NaN or infinity: mend or drop it")
 
 
 def whitening(X, shrinkage):
@@ -1242,6 +1248,9 @@ def retrieve_description(image, text_database, model):
 # ------------------------------------------------------------------------------------------
 
 
+SECTION = 2**20  # rows of the database searched at a time, which bounds the memory
+
+
 def exact_top_k(queries, database, k):
     """Return the k items of largest inner product with each query, best first.
 
@@ -1249,45 +1258,203 @@ def exact_top_k(queries, database, k):
     ----------
     queries : array (n_queries, d)
     database : array (n_items, d)
+        May be memory-mapped: it is read once, and its largest part never copied.
     k : int, from 1 to n_items
 
     Returns
     -------
     scores, indices : arrays (n_queries, k)
-        Equal scores stand in order of their index. No more than 256 x (8192 + k) scores are held
-        at a time besides the result.
+        As a full sort would give; equal scores stand in order of their index. A score is the sum
+        of the products in float64, rounded to float32 if both matrices are float32.
+
+    Notes
+    -----
+    The scan keeps only the largest score of each small group of items. The k best items lie in
+    the k best groups, which alone are opened at the end. The scan's own scores are rounded, so
+    every group that rounding could have put behind is opened too. Besides the arrays that come
+    and go, memory stays below 256 MB.
     """
     queries = check_matrix(queries, "queries", keep_single=True)
-    database = check_matrix(database, "database", keep_single=True)
+    database = check_matrix(database, "database", keep_single=True, finite=False)
     if queries.shape[1] != database.shape[1]:
         raise ValueError(f"queries have {queries.shape[1]} columns and items {database.shape[1]}")
     _need_int("k", k, 1)
     if k > len(database):
         raise ValueError(f"k must be at most {len(database)}, the number of items; {k} came")
-    found = [_top_k_block(queries[i : i + 256], database, k) for i in range(0, len(queries), 256)]
-    return tuple(np.concatenate(part) for part in zip(*found, strict=True))
+    starts = range(0, len(database), SECTION)
+    sections = ((start, database[start : start + SECTION]) for start in starts)
+    return _merge((_section_top_k(queries, rows, k, start) for start, rows in sections), k)
 
 
-def _top_k_block(queries, database, k):
-    """Scan the database in blocks, keeping the k best so far of each query."""
-    rows = np.arange(len(queries))[:, None]
-    scores = np.empty((len(queries), 0))
-    indices = np.empty((len(queries), 0), dtype=np.int64)
-    for start in range(0, len(database), 8192):
-        S = queries @ database[start : start + 8192].T
-        scores = np.hstack([scores, S]) if scores.size else S
-        here = np.broadcast_to(np.arange(start, start + S.shape[1]), S.shape)
-        indices = np.hstack([indices, here])
-        n_keep = min(k, scores.shape[1])
-        least = np.partition(scores, scores.shape[1] - n_keep, axis=1)[:, -n_keep, None]
-        above, equal = scores > least, scores == least
-        # Of those equal to the k-th best the first are taken, which have the smallest indices.
-        keep = above | (equal & (equal.cumsum(axis=1) <= n_keep - above.sum(axis=1)[:, None]))
-        kept = np.nonzero(keep)[1].reshape(len(queries), n_keep)
-        scores, indices = scores[rows, kept], indices[rows, kept]
-        order = np.argsort(-scores, axis=1, kind="stable")
-        scores, indices = scores[rows, order], indices[rows, order]
-    return scores, indices
+def _merge(found, k):
+    """Return the k best of results in order of their indices, each of them best first."""
+    best = next(found)
+    for new in found:
+        scores, indices = (np.hstack(both) for both in zip(best, new, strict=True))
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        best = [np.take_along_axis(part, order, axis=1) for part in (scores, indices)]
+    return tuple(best)
+
+
+def _section_top_k(queries, rows, k, start, alive=None):
+    """Return what `exact_top_k` does for rows that stand in the database from start on.
+
+    ``alive``, optional, is bool (n_rows,), the rows that count. k may exceed their number.
+    """
+    k = min(k, len(rows) if alive is None else int(alive.sum()))
+    dtype = np.result_type(queries, rows)
+    size = 2 ** min(6, int(math.log2(len(rows) / k) / 2))  # of a group: at most sqrt(n / k)
+    step = min(256, max(1, 2**22 * size // len(rows)))
+    found = []
+    for i in range(0, len(queries), step):
+        batch = queries[i : i + step].astype(dtype, copy=False)
+        found.append(_batch_top_k(batch, rows, k, start, alive, size, dtype))
+    scores, items = (np.concatenate(part) for part in zip(*found, strict=True))
+    if not np.isfinite(scores).all():
+        raise ValueError(f"scores exceed the largest {dtype}: scale the rows of both matrices")
+    return scores, items + start
+
+
+def _batch_top_k(queries, rows, k, start, alive, size, dtype):
+    """Scan with the queries' precision, choose groups and open them; scores have dtype.
+
+    Where float32 leaves too many groups that may be equal, float64 tells them apart: duplicates
+    then agree in their rounded score, so that the first k groups of them suffice.
+    """
+    maxima, bound = _scan(queries, rows, start, alive, size)
+    query, group, least = _choose_groups(maxima, bound, k, dtype)
+    hard = np.bincount(query, minlength=len(queries)) > 4 * k + 64
+    hard = (hard | ~np.isfinite(bound)) & (queries.dtype == np.float32)
+    keep = ~hard[query]
+    query, group = query[keep], group[keep]
+    del maxima
+    at, scores, items = _open_groups(queries, rows, k, alive, size, query, group, least)
+    found = np.empty((len(queries), k), dtype), np.empty((len(queries), k), np.int64)
+    found[0][at], found[1][at] = scores, items
+    if hard.any():
+        again = queries[hard].astype(float)
+        again = _batch_top_k(again, rows, k, start, alive, size, dtype)
+        found[0][hard], found[1][hard] = again
+    return found
+
+
+def _scan(queries, rows, start, alive, size):
+    """Return each group's largest score, (n_queries, n_groups), and how far off it may be.
+
+    The bound (n_queries,) is that of the rounding of any sum of d products: d eps |query| |row|,
+    with the length of the longest row. A row that does not count scores minus infinity.
+    """
+    (n_queries, d), n, dtype = queries.shape, len(rows), queries.dtype
+    step = 64 * max(1, min(256, 8192 // n_queries, 2**16 // d))  # a block's scores fit the cache
+    columns = np.ascontiguousarray(queries.T)
+    maxima = np.empty((n_queries, -(-n // size)), dtype)
+
+    def work(thread, n_threads):
+        S, longest = np.empty((step, n_queries), dtype), 0.0
+        for i in range(thread * step, n, n_threads * step):
+            block = np.ascontiguousarray(rows[i : i + step], dtype)
+            longest = max(longest, _longest(block, start + i))
+            np.matmul(block, columns, out=S[: len(block)])
+            S[len(block) :] = -np.inf
+            if alive is not None:
+                S[: len(block)][~alive[i : i + step]] = -np.inf
+            groups = S[: -(-len(block) // size) * size].reshape(-1, size, n_queries)
+            top = np.maximum.reduce(groups, axis=1)
+            maxima[:, i // size : i // size + len(top)] = top.T
+        return longest
+
+    lengths = np.linalg.norm(queries.astype(float), axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):  # float32 may overflow; float64 will not
+        reach = max(_in_threads(work, -(-n // step))) * lengths
+    limits = np.finfo(dtype)
+    bound = (d + 2) * (limits.eps * reach + limits.tiny)
+    return maxima, np.where(reach < limits.max / 4, bound, np.inf).astype(dtype)
+
+
+def _longest(block, start):
+    """Return a bound on the length of each row of a block, from one fast pass over it.
+
+    No row is longer than all of the block together. ValueError names a row that is not finite.
+    """
+    together = float(np.vdot(block, block))
+    if 1e-30 < together < math.inf:  # else the squares may have left the range of the numbers
+        return 1.5 * math.sqrt(together)  # 1.5 as the sum itself is rounded
+    peak = max(float(block.max()), -float(block.min()))
+    if not math.isfinite(peak):
+        _refuse_row("database", start + int(np.isfinite(block).all(axis=1).argmin()))
+    return peak * math.sqrt(block.shape[1])
+
+
+_TURN = threading.Lock()  # two searches must not set and restore BLAS's threads at a time
+_blas = functools.cache(threadpoolctl.ThreadpoolController)
+
+
+def _in_threads(work, n_blocks):
+    """Return [work(i, n) for i in range(n)], from as many threads as BLAS may use.
+
+    BLAS itself is limited to one thread meanwhile: several blocks at a time keep all cores busy
+    even where NumPy, unlike BLAS, would use one.
+    """
+    if n_blocks < 4:
+        return [work(0, 1)]
+    with _TURN:
+        blas = _blas().select(user_api="blas")
+        n = max((library["num_threads"] for library in blas.info()), default=1)
+        with blas.limit(limits=1), concurrent.futures.ThreadPoolExecutor(n) as pool:
+            return list(pool.map(work, range(n), [n] * n))
+
+
+def _choose_groups(maxima, bound, k, dtype):
+    """Return the queries and groups to open, and the least score (n_queries,) of the k best.
+
+    Rounded to dtype, a group's largest score lies between ``low`` and ``high``. At least k items
+    reach the k-th largest ``low``. Of groups that are known to reach just this, the first k
+    suffice: their items stand before all equals.
+    """
+    kth = np.partition(maxima, -k, axis=1)[:, -k]
+    with np.errstate(over="ignore", invalid="ignore"):
+        least = (kth - bound).astype(dtype)
+        may = (maxima + bound[:, None]).astype(dtype, copy=False) >= least[:, None]
+        query, group = np.nonzero(may & (maxima > -np.inf))
+        near = maxima[query, group]
+        low, high = ((near + sign * bound[query]).astype(dtype) for sign in (-1, 1))
+    tied = (low == least[query]) & (high == low)
+    count = np.append(0, np.cumsum(tied))
+    before = count[np.searchsorted(query, np.arange(len(maxima)))]
+    keep = ~tied | (count[1:] - before[query] <= k)
+    return query[keep], group[keep], least
+
+
+def _open_groups(queries, rows, k, alive, size, query, group, least):
+    """Return queries (m,), scores and items (m, k): the k best of each query in its groups."""
+    step = max(1, 2**20 // (size * queries.shape[1]))  # groups at a time, to bound the memory
+    best = [np.empty(0, np.int64), np.empty(0, least.dtype), np.empty(0, np.int64)]
+    waiting = []
+    for i in range(0, len(query), step):
+        at, items = query[i : i + step], group[i : i + step, None] * size + np.arange(size)
+        counts = items < len(rows)
+        items = np.minimum(items, len(rows) - 1)
+        if alive is not None:
+            counts &= alive[items]
+        products = np.multiply(rows[items], queries[at, None], dtype=float)
+        with np.errstate(over="ignore"):
+            scores = products.sum(axis=2).astype(least.dtype)
+        counts &= scores >= least[at, None]
+        waiting.append(
+            (np.broadcast_to(at[:, None], items.shape)[counts], scores[counts], items[counts])
+        )
+        if sum(len(part[0]) for part in waiting) > 2**19 or i + step >= len(query):
+            best = _first_k([np.concatenate(p) for p in zip(best, *waiting, strict=True)], k)
+            waiting = []
+    return best[0][::k], best[1].reshape(-1, k), best[2].reshape(-1, k)
+
+
+def _first_k(found, k):
+    """Return the k best of each query, best first, from flat queries, scores and items."""
+    order = np.lexsort((found[2], -found[1], found[0]))
+    query, scores, items = (part[order] for part in found)
+    rank = np.arange(len(query)) - np.searchsorted(query, query)
+    return [part[rank < k] for part in (query, scores, items)]
 
 
 # ------------------------------------------------------------------------------------------
