@@ -8,13 +8,7 @@ Inverted lists visit a part of the database, codes visit all of it in a smaller 
 combine: lists may keep codes. `rerank` scores the candidates of any of them again, exactly.
 """
 
-import concurrent.futures
-import functools
-import math
-import os
-
 import numpy as np
-import threadpoolctl
 from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
 
@@ -23,12 +17,6 @@ import crossmodal_utils as cm
 GROUP = 32  # scores of which only the largest is looked at first
 BUFFER = 2**25  # scores held at a time, 128 MB
 BLOCK = 2**16  # coded rows decoded at a time
-
-
-@functools.cache
-def _blas():
-    """Return what sets the threads of NumPy's matrix products."""
-    return threadpoolctl.ThreadpoolController()
 
 
 def _check_search(estimator, Q, k):
@@ -98,7 +86,6 @@ class InvertedLists(BaseEstimator):
         Keep codes in the lists instead of rows; it is fitted on the rows too.
     n_train : int, at most so many rows for k-means, or 30 a list if that is more
     n_iterations : int, of k-means
-    n_jobs : int, threads of `search`; -1 for one a core. The result does not depend on it.
     random_state : int
 
     Attributes
@@ -122,7 +109,6 @@ class InvertedLists(BaseEstimator):
         codec=None,
         n_train=40_000,
         n_iterations=10,
-        n_jobs=-1,
         random_state=0,
     ):
         self.n_lists = n_lists
@@ -130,7 +116,6 @@ class InvertedLists(BaseEstimator):
         self.codec = codec
         self.n_train = n_train
         self.n_iterations = n_iterations
-        self.n_jobs = n_jobs
         self.random_state = random_state
 
     def fit(self, E, y=None):
@@ -209,34 +194,30 @@ class InvertedLists(BaseEstimator):
         by_query = np.empty_like(start)
         by_query[order] = start
         chosen = _highest(peaks, by_query.reshape(lists.shape), self._groups[lists], k)
-        pair = np.searchsorted(start, chosen, side="right") - 1  # the last that begins there
-        rows = (self._first[pairs[pair]] + chosen - start[pair])[..., None] * GROUP
+        at = np.maximum(chosen, 0)
+        pair = np.searchsorted(start, at, side="right") - 1  # the last that begins there
+        rows = (self._first[pairs[pair]] + at - start[pair])[..., None] * GROUP
         ids = self.ids_[rows + np.arange(GROUP)]
         ids[chosen < 0] = -1
-        values = np.where(ids >= 0, scores[chosen], np.float32(-np.inf))
+        values = np.where(ids >= 0, scores[at], np.float32(-np.inf))
         return best(values.reshape(len(Q), -1), ids.reshape(len(Q), -1), k)
 
     def _scan(self, Q, queries, pairs, start, scores, peaks):
         """Multiply each list with all the queries that visit it; note the peak of each group."""
-        edges = np.flatnonzero(np.diff(pairs, prepend=-1, append=-1))
+        edges = np.flatnonzero(np.diff(pairs, prepend=-1, append=-1)).tolist()
 
-        def scan(part):
-            for a, b in zip(part[:-1].tolist(), part[1:].tolist(), strict=True):
+        def work(thread, n_threads):
+            for i in range(thread, len(edges) - 1, n_threads):
+                a, b = edges[i], edges[i + 1]
                 n_groups, first = self._groups[pairs[a]], self._first[pairs[a]]
                 if n_groups:
                     rows = self.rows_[first * GROUP : (first + n_groups) * GROUP]
                     rows = rows if self.codec is None else self.codec.decode(rows)
-                    part_of = slice(start[a], start[a] + (b - a) * n_groups)
-                    out = scores[part_of].reshape(b - a, -1)
-                    np.matmul(Q[queries[a:b]], rows.T, out=out)
-                    np.max(scores[part_of], axis=1, out=peaks[part_of])
+                    part = slice(start[a], start[a] + (b - a) * n_groups)
+                    np.matmul(Q[queries[a:b]], rows.T, out=scores[part].reshape(b - a, -1))
+                    np.max(scores[part], axis=1, out=peaks[part])
 
-        n_jobs = (os.cpu_count() or 1) if self.n_jobs == -1 else self.n_jobs
-        cuts = np.linspace(0, len(edges) - 1, min(n_jobs, len(edges) - 1) + 1).astype(int)
-        parts = [edges[i : j + 1] for i, j in zip(cuts[:-1], cuts[1:], strict=True)]
-        # The products are small: threads of our own share them better than NumPy's.
-        with _blas().limit(limits=1), concurrent.futures.ThreadPoolExecutor(n_jobs) as pool:
-            list(pool.map(scan, parts))
+        cm._in_threads(work, len(edges) - 1)
 
 
 def _highest(peaks, start, groups, k):

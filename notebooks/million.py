@@ -12,7 +12,6 @@ import functools
 import hashlib
 import math
 import multiprocessing
-import os
 import pathlib
 import re
 
@@ -131,7 +130,9 @@ def _file(what):
 def build(model, train, test, *, n_items, n_components, n_jobs, report=None):
     """Return a Gallery, written and encoded afresh; see `gallery`."""
     if n_items < len(test):
-        raise ValueError(f"n_items must be at least {len(test)}, the test products; {n_items} came")
+        raise ValueError(
+            f"n_items must be at least {len(test)}, the test products; {n_items} came"
+        )
     encoder = Encoder.of(model, principal_axes(model.encode_text(train.texts), n_components))
     attributes = {name: test.attributes[name] for name in cm.SHARED}
     second = cm.describe_products(attributes, random_state=1)[0]
@@ -281,9 +282,7 @@ def _start(encoder, taken):
 def _write_and_encode(number):
     """Return rows float32 (n, d) and texts of one chunk of at most CHUNK descriptions."""
     rng = np.random.default_rng([7, number])
-    products = [
-        row for row, code in random_products(CHUNK, rng) if code not in _shared["taken"]
-    ]
+    products = [row for row, code in random_products(CHUNK, rng) if code not in _shared["taken"]]
     texts = describe(products, rng)
     return _shared["encoder"](texts), texts
 
@@ -355,7 +354,7 @@ def _parts(kind, cut, detail):
 
 @functools.cache
 def _slots(frame):
-    """Return a frame's pieces: text and the letters B, N, T, A, F that stand for forms by turns."""
+    """Return a frame's pieces by turns: text, and a letter of BNTAF that stands for a form."""
     return re.split(r"\b([BNTAF])\b", frame)
 
 
@@ -397,7 +396,11 @@ def _write(row, says, die):
     plural = family[-1] == "+"
     frames = _phrases(cm.FRAMES if features else cm.BARE, "\n")
     frame = _expand(frames[die() % len(frames)], die)
-    forms = {"B": _expand(cm.BRAND, die), "N": noun, "T": f"{'these' if plural else 'this'} {noun}"}
+    forms = {
+        "B": _expand(cm.BRAND, die),
+        "N": noun,
+        "T": f"{'these' if plural else 'this'} {noun}",
+    }
     article = ("a pair of ", "")[die() % 2] if plural else "an " if noun[0] in "aeiouA" else "a "
     forms["A"] = article + noun
     forms["F"] = " and ".join([", ".join(features[:-1])] * (len(features) > 1) + features[-1:])
