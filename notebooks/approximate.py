@@ -8,9 +8,12 @@ Inverted lists visit a part of the database, codes visit all of it in a smaller 
 combine: lists may keep codes. `rerank` scores the candidates of any of them again, exactly.
 """
 
+import warnings
+
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 
 import crossmodal_utils as cm
 
@@ -249,7 +252,9 @@ def _sample(E, n, random_state):
 def _centres(E, n, n_iterations, random_state):
     """Return the centres of k-means from one random start, float32 (n, d)."""
     options = {"init": "random", "n_init": 1, "max_iter": n_iterations, "tol": 0}
-    with np.errstate(all="ignore"):
+    with warnings.catch_warnings():
+        # Where fewer rows differ than there are centres, some centres come twice: no harm.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         return KMeans(n, random_state=random_state, **options).fit(E).cluster_centers_
 
 

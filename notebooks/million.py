@@ -260,13 +260,13 @@ def _chunks(encoder, taken, n_items, n_jobs):
     n_chunks = math.ceil(1.05 * n_items / CHUNK) + 1  # some texts come twice and are left out
     if n_jobs == 1:
         _start(encoder, taken)
-        yield from map(_write_and_encode, range(n_chunks))
+        yield from map(_write_and_encode, range(n_chunks), [CHUNK] * n_chunks)
         return
     # Fresh processes, not copies of this one: the same on Linux, macOS and Windows.
     context = multiprocessing.get_context("spawn")
     pool = concurrent.futures.ProcessPoolExecutor(n_jobs, context, _start, (encoder, taken))
     try:
-        yield from pool.map(_write_and_encode, range(n_chunks))
+        yield from pool.map(_write_and_encode, range(n_chunks), [CHUNK] * n_chunks)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -279,10 +279,10 @@ def _start(encoder, taken):
     _shared.update(encoder=encoder, taken=taken)
 
 
-def _write_and_encode(number):
-    """Return rows float32 (n, d) and texts of one chunk of at most CHUNK descriptions."""
+def _write_and_encode(number, n):
+    """Return rows float32 (m, d) and texts of one chunk: m of n products are none to test with."""
     rng = np.random.default_rng([7, number])
-    products = [row for row, code in random_products(CHUNK, rng) if code not in _shared["taken"]]
+    products = [row for row, code in random_products(n, rng) if code not in _shared["taken"]]
     texts = describe(products, rng)
     return _shared["encoder"](texts), texts
 
