@@ -19,7 +19,7 @@ import crossmodal_utils as cm
 
 GROUP = 32  # scores of which only the largest is looked at first
 BUFFER = 2**25  # scores held at a time, 128 MB
-BLOCK = 2**16  # coded rows decoded at a time
+BLOCK = 2**15  # coded rows decoded at a time
 
 
 def _check_search(estimator, Q, k):
@@ -274,18 +274,37 @@ class _Codec(BaseEstimator):
     def search(self, Q, k=10):
         """Return (scores, ids), both (n_queries, k), of the best items as the codes tell them."""
         Q = _check_search(self, Q, k)
-        scores, ids = np.empty((len(Q), 0), np.float32), np.empty((len(Q), 0), np.int64)
+        scores = np.full((len(Q), k), -np.inf, dtype=np.float32)
+        ids = np.full((len(Q), k), -1, dtype=np.int64)
         for start in range(0, self.n_items_, BLOCK):
-            rows = self.decode(self.codes_[start : start + BLOCK])
-            here, found = cm.exact_top_k(Q, rows, min(k, len(rows)))
-            scores, ids = np.hstack([scores, here]), np.hstack([ids, found + start])
-        return best(scores, ids, k)
+            rows = self.decode(self.codes_[start : start + BLOCK]).T
+            for i in range(0, len(Q), 512):  # in parts, to bound the memory
+                part = slice(i, i + 512)
+                found = _above(Q[part] @ rows, scores[part, -1], start)
+                both = zip((scores[part], ids[part]), found, strict=True)
+                scores[part], ids[part] = best(*map(np.hstack, both), k)
+        return scores, ids
 
     def _check(self, E):
         """Return the rows to fit on as float32, and note their shape."""
         E = cm.check_matrix(E, "E", keep_single=True).astype(np.float32, copy=False)
         self.n_items_, self.n_features_in_ = E.shape
         return E
+
+
+def _above(S, least, start):
+    """Return the scores above each query's least and their ids, padded to one width.
+
+    S is (n_queries, n_items), of items from ``start`` on. An item that scores just the least
+    stands behind those found before it, so it is left out.
+    """
+    query, item = np.nonzero(S > least[:, None])
+    counts = np.bincount(query, minlength=len(S))
+    place = np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)
+    scores = np.full((len(S), counts.max()), -np.inf, dtype=np.float32)
+    ids = np.full(scores.shape, -1, dtype=np.int64)
+    scores[query, place], ids[query, place] = S[query, item], item + start
+    return scores, ids
 
 
 class ScalarQuantizer(_Codec):

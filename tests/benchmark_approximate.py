@@ -20,9 +20,8 @@ sys.path.insert(0, str(NOTEBOOKS))
 os.chdir(NOTEBOOKS)  # the notebooks' saved/ lies there
 
 import course  # noqa: E402
-import million  # noqa: E402
-
 import crossmodal_utils as cm  # noqa: E402
+import million  # noqa: E402
 from approximate import InvertedLists, ProductQuantizer, ScalarQuantizer, recall, rerank  # noqa: E402
 
 K, REPEATS = 10, 7
