@@ -207,20 +207,23 @@ class InvertedLists(BaseEstimator):
 
     def _scan(self, Q, queries, pairs, start, scores, peaks):
         """Multiply each list with all the queries that visit it; note the peak of each group."""
-        edges = np.flatnonzero(np.diff(pairs, prepend=-1, append=-1)).tolist()
+        edges = np.flatnonzero(np.diff(pairs, prepend=-1, append=-1))
+        visited = pairs[edges[:-1]]
+        columns = [edges[:-1], edges[1:], self._first[visited], self._groups[visited]]
+        columns.append(start[edges[:-1]])
+        jobs = list(zip(*(column.tolist() for column in columns), strict=True))
+        Q = Q[queries]
 
         def work(thread, n_threads):
-            for i in range(thread, len(edges) - 1, n_threads):
-                a, b = edges[i], edges[i + 1]
-                n_groups, first = self._groups[pairs[a]], self._first[pairs[a]]
+            for a, b, first, n_groups, at in jobs[thread::n_threads]:
                 if n_groups:
                     rows = self.rows_[first * GROUP : (first + n_groups) * GROUP]
                     rows = rows if self.codec is None else self.codec.decode(rows)
-                    part = slice(start[a], start[a] + (b - a) * n_groups)
-                    np.matmul(Q[queries[a:b]], rows.T, out=scores[part].reshape(b - a, -1))
-                    np.max(scores[part], axis=1, out=peaks[part])
+                    part = scores[at : at + (b - a) * n_groups]
+                    np.matmul(Q[a:b], rows.T, out=part.reshape(b - a, -1))
+                    np.max(part, axis=1, out=peaks[at : at + len(part)])
 
-        cm._in_threads(work, len(edges) - 1)
+        cm._in_threads(work, len(jobs))
 
 
 def _highest(peaks, start, groups, k):
@@ -255,7 +258,9 @@ def _centres(E, n, n_iterations, random_state):
     with warnings.catch_warnings():
         # Where fewer rows differ than there are centres, some centres come twice: no harm.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return KMeans(n, random_state=random_state, **options).fit(E).cluster_centers_
+        # In double precision near-ties fall the same way on every machine and number of threads.
+        kmeans = KMeans(n, random_state=random_state, **options).fit(E.astype(float))
+    return kmeans.cluster_centers_.astype(np.float32)
 
 
 def nearest(E, centres):

@@ -1,7 +1,7 @@
 """A million descriptions of the generated shop, each encoded by the trained text encoder.
 
-``gallery(model, train, test)`` returns a `Gallery`: first the test products' descriptions, then
-distractors, which describe other products; and as queries the test photos and a second
+``gallery(model, train_texts, test)`` returns a `Gallery`: first the test products' descriptions,
+then distractors, which describe other products; and as queries the test photos and a second
 description of each test product. The grammar is the helper's own. Here it is spoken faster: its
 rules are parsed once, and the encoder's steps are folded into one table. Tests compare both with
 `crossmodal_utils`, word for word and number for number.
@@ -10,6 +10,7 @@ rules are parsed once, and the encoder's steps are folded into one table. Tests 
 import concurrent.futures
 import functools
 import hashlib
+import itertools
 import math
 import multiprocessing
 import pathlib
@@ -20,10 +21,63 @@ import scipy.sparse
 import threadpoolctl
 from sklearn.decomposition import PCA
 
+import course
 import crossmodal_utils as cm
 
 GRID = 2048  # coordinates are whole multiples of 1 / GRID, see `on_grid`
 CHUNK = 10_000  # descriptions written at a time, each chunk from a seed of its own
+
+
+def shop():
+    """Return the texts of the training products, and the test products, of ``course.shop()``.
+
+    Word for word and pixel for pixel, but only the photos of the test products are drawn.
+    """
+    rng = np.random.default_rng(0)
+    rows = attributes_of(random_products(8800, rng))
+    photo_seed, text_seed = rng.integers(0, 2**32, 2).tolist()
+    attributes = dict(zip(cm.SHARED, np.array(rows).T, strict=True))
+    group = np.unique(_keys(cm._rows(attributes)[1]), return_inverse=True)[1]
+    texts = describe(rows, np.random.default_rng(text_seed))
+    blank = np.zeros((len(rows), 1, 1, 3), dtype=np.uint8)
+    numbered = {**attributes, "group": group, "row": np.arange(len(rows))}
+    catalogue = cm.Catalogue(blank, texts, numbered)
+    train, _, test = catalogue.split(validation=500, test=1000, random_state=0)
+    images = draw_some(attributes, test.attributes["row"], photo_seed)
+    return train.texts[:7000], cm.Catalogue(images, test.texts, test.attributes)
+
+
+def trained_model():
+    """Return the model that notebook 01 saved; train it on ``course.shop()`` if it is missing."""
+    if course.model_file().exists():
+        return cm.CrossModalModel.load(course.model_file())
+    return course.shop_model(*course.shop()[:2])
+
+
+def draw_some(attributes, wanted, random_state, size=64):
+    """Return the photos of some rows, ascending, as ``cm.draw_products`` draws them among all."""
+    rng, noise = np.random.default_rng(random_state), []
+    chance = rng.integers(0, 2**16, (len(attributes["type"]), 16))
+    for start in range(0, len(chance), 128):
+        shape = len(chance[start : start + 128]), size, size, 3
+        here = wanted[(wanted >= start) & (wanted < start + 128)] - start
+        noise.append(rng.integers(-4, 5, shape, dtype=np.int8)[here])
+    noise = np.concatenate(noise)
+    given = [chance[wanted], *(noise[i : i + 128] for i in range(0, len(noise), 128))]
+    some = {name: values[wanted] for name, values in attributes.items()}
+    return cm.draw_products(some, random_state=_Given(given), size=size)
+
+
+class _Given(np.random.Generator):
+    """A generator of random numbers that were drawn before."""
+
+    def __init__(self, arrays):
+        super().__init__(np.random.PCG64(0))
+        self._arrays = iter(arrays)
+
+    def integers(self, *_, **__):
+        """Return the next of the arrays."""
+        return next(self._arrays)
 
 
 class Texts:
@@ -90,13 +144,16 @@ class Gallery:
             return cls(**{name: file[name] for name in cls.ARRAYS}, **texts)
 
 
-def gallery(model, train, test, *, n_items=1_000_000, n_components=64, n_jobs=2, report=None):
+def gallery(
+    model, train_texts, test, *, n_items=1_000_000, n_components=64, n_jobs=2, report=None
+):
     """Return the Gallery of this model, read from notebooks/saved/ if it was built before.
 
     Parameters
     ----------
     model : fitted `crossmodal_utils.CrossModalModel` of linear towers
-    train, test : `crossmodal_utils.Catalogue`
+    train_texts : list of str, which the principal axes are fitted on
+    test : `crossmodal_utils.Catalogue`, the products to be found
     n_items, n_components : int, how many descriptions, and numbers for each
     n_jobs : int, processes; the result is the same for any number
     report : callable, optional; called with a line of progress now and then
@@ -106,7 +163,7 @@ def gallery(model, train, test, *, n_items=1_000_000, n_components=64, n_jobs=2,
         return Gallery.load(path)
     built = build(
         model,
-        train,
+        train_texts,
         test,
         n_items=n_items,
         n_components=n_components,
@@ -127,20 +184,22 @@ def _file(what):
     return pathlib.Path("saved", f"million_{what}_{version}.npz")
 
 
-def build(model, train, test, *, n_items, n_components, n_jobs, report=None):
+def build(model, train_texts, test, *, n_items, n_components, n_jobs, report=None):
     """Return a Gallery, written and encoded afresh; see `gallery`."""
     if n_items < len(test):
         raise ValueError(
             f"n_items must be at least {len(test)}, the test products; {n_items} came"
         )
-    encoder = Encoder.of(model, principal_axes(model.encode_text(train.texts), n_components))
+    encoder = Encoder.of(model, principal_axes(model.encode_text(train_texts), n_components))
     attributes = {name: test.attributes[name] for name in cm.SHARED}
     second = cm.describe_products(attributes, random_state=1)[0]
     true, again = encoder(test.texts), encoder(second)
-    photos = on_grid(model.encode_image(test.images) @ encoder.axes)
     seen = set(test.texts) | set(second)
-    taken, rows, texts = set(map(tuple, cm._rows(attributes)[1].tolist())), [true], [*test.texts]
-    for E, written in _chunks(encoder, taken, n_items, n_jobs):
+    taken, rows, texts = _keys(cm._rows(attributes)[1]), [true], [*test.texts]
+    chunks = _chunks(encoder, taken, n_items, n_jobs)
+    chunks = itertools.chain([next(chunks)], chunks)  # the other processes are at work from here
+    photos = on_grid(model.encode_image(test.images) @ encoder.axes)
+    for E, written in chunks:
         fresh = [i for i, text in enumerate(written) if text not in seen]
         rows.append(E[fresh])
         texts += [written[i] for i in fresh]
@@ -208,7 +267,8 @@ class Encoder:
         if "inner" in aligner.text_ or model.n_neighbours_ or tuple(features.ngrams) != (1, 2):
             raise ValueError("only a linear tower on words and pairs folds into one matrix")
         terms = [term.split() for term in features.vocabulary_.tolist()]
-        words = {w: i for i, w in enumerate(sorted({w for term in terms for w in term}), 1)}
+        words = [*sorted({w for term in terms for w in term}), END]
+        words = {word: i for i, word in enumerate(words, 1)}
         single = np.full(len(words) + 1, -1, dtype=np.int32)
         pairs = np.full((len(words) + 1, len(words) + 1), -1, dtype=np.int32)
         for number, term in enumerate(terms):
@@ -235,11 +295,10 @@ class Encoder:
 
     def weights(self, texts):
         """Return the weights of words and pairs, sparse (n, n_terms), as TextFeatures does."""
-        # A line break is a token that no pair contains: no pair reaches into the next text.
-        found = re.findall(r"[^\W\d_]+|\d|\n", "\n".join(texts).lower() + "\n")
+        found = _tokens(texts)
         known = self.words.get
-        tokens = np.fromiter((known(token, 0) for token in found), np.int32, len(found))
-        is_end = np.fromiter((token == "\n" for token in found), bool, len(found))
+        tokens = np.fromiter([known(token, 0) for token in found], np.int32, len(found))
+        is_end = tokens == self.words[END]  # no pair contains it or reaches into the next text
         row = np.cumsum(is_end) - is_end
         pair = self.pairs[tokens[:-1], tokens[1:]]
         terms = np.concatenate([self.single[tokens], pair])
@@ -250,6 +309,25 @@ class Encoder:
         lengths = np.sqrt(np.asarray(counts.multiply(counts).sum(axis=1)).ravel())
         counts.data /= np.repeat(np.maximum(lengths, 1e-300), np.diff(counts.indptr))
         return counts
+
+
+END = "|"  # the token after each text; no word, so no text holds it
+SPACED = bytes(i if chr(i).isalnum() or chr(i) == "\n" else 32 for i in range(128)) + b" " * 128
+
+
+def _tokens(texts):
+    """Return the words and single digits of texts without line breaks, with END after each text.
+
+    The same as the pattern of `crossmodal_utils.TextFeatures`, in a third of the time.
+    """
+    joined = "\n".join([*texts, ""]).lower()
+    if not joined.isascii():
+        found = re.findall(r"[^\W\d_]+|\d|\n", joined)
+        return [END if token == "\n" else token for token in found]
+    spaced = joined.encode().translate(SPACED)
+    for digit in b"0123456789":
+        spaced = spaced.replace(b"%c" % digit, b" %c " % digit)
+    return spaced.replace(b"\n", b" | ").decode().split()
 
 
 # --- writing ------------------------------------------------------------------------------------
@@ -282,24 +360,39 @@ def _start(encoder, taken):
 def _write_and_encode(number, n):
     """Return rows float32 (m, d) and texts of one chunk: m of n products are none to test with."""
     rng = np.random.default_rng([7, number])
-    products = [row for row, code in random_products(n, rng) if code not in _shared["taken"]]
-    texts = describe(products, rng)
+    codes = random_products(n, rng)
+    codes = codes[~np.isin(_keys(codes), _shared["taken"])]
+    texts = describe(attributes_of(codes), rng)
     return _shared["encoder"](texts), texts
 
 
 def random_products(n, rng):
-    """Return n pairs of a product's six shared attributes and their codes, two tuples.
+    """Return the codes of n products' six shared attributes, int (n, 6).
 
-    Types, colours and patterns are as frequent as in `crossmodal_utils.make_catalogue`.
+    The same products as `crossmodal_utils.make_catalogue` draws from this rng.
     """
-    kinds, products = list(cm._types()), []
-    for draw in rng.integers(0, 2**30, (n, 6)).tolist():
-        options = cm._options(kinds[draw[0] % len(kinds)])
-        draw[2] = max(0, draw[2] % 25 - 1) // 4
-        draw[3] = draw[1] + 1 + draw[3] % (len(cm.COLOURS) - 1)
-        code = tuple([d % len(v) for v, d in zip(options, draw, strict=True)])
-        products.append((tuple([v[c] for v, c in zip(options, code, strict=True)]), code))
-    return products
+    draws = rng.integers(0, 2**30, (n, 6))
+    n_parts = np.array([[len(part) for part in cm._options(kind)[4:]] for kind in cm._types()])
+    codes, n_colours = draws % [len(n_parts), len(cm.COLOURS), 25, 1, 1, 1], len(cm.COLOURS)
+    codes[:, 2] = np.maximum(codes[:, 2] - 1, 0) // 4  # plain 5 times in 25, the others 4 times
+    codes[:, 3] = (codes[:, 1] + 1 + draws[:, 3] % (n_colours - 1)) % n_colours
+    codes[:, 4:] = draws[:, 4:] % n_parts[codes[:, 0]]
+    return codes
+
+
+def attributes_of(codes):
+    """Return the six attributes of products as tuples of str, from their codes (n, 6)."""
+    kinds, colours, patterns = list(cm._types()), list(cm.COLOURS), list(cm.PATTERNS)
+    cuts, details = ([cm._options(kind)[j] for kind in kinds] for j in (4, 5))
+    return [
+        (kinds[t], colours[c], patterns[p], colours[a], cuts[t][x], details[t][y])
+        for t, c, p, a, x, y in codes.tolist()
+    ]
+
+
+def _keys(codes):
+    """Return one number for each product, equal where all six attributes are."""
+    return codes @ 20 ** np.arange(6)
 
 
 def describe(rows, rng):
@@ -410,9 +503,11 @@ def _write(row, says, die):
     sentences, prose = [first[0].upper() + first[1:]], list(_prose(family))
     least, n_words = 10 + die() % 12, first.count(" ") + 1
     for _ in range(4):
+        if n_words >= least:  # then nothing more is added
+            break
         line = _expand(prose.pop(die() % len(prose)), die)
         more = line.count(" ") + 1
-        if n_words < least and n_words + more <= 25:
+        if n_words + more <= 25:
             sentences.insert((0, len(sentences), len(sentences))[die() % 3], line)
             n_words += more
     return " ".join(sentences)

@@ -19,7 +19,6 @@ NOTEBOOKS = pathlib.Path(__file__).resolve().parent.parent / "notebooks"
 sys.path.insert(0, str(NOTEBOOKS))
 os.chdir(NOTEBOOKS)  # the notebooks' saved/ lies there
 
-import course  # noqa: E402
 import crossmodal_utils as cm  # noqa: E402
 import million  # noqa: E402
 from approximate import InvertedLists, ProductQuantizer, ScalarQuantizer, recall, rerank  # noqa: E402
@@ -43,11 +42,9 @@ def faiss_lists(E, n_lists):
     """Return FAISS's inverted lists of rows, trained by itself, Euclidean as ours."""
     quantizer = faiss.IndexFlatL2(E.shape[1])
     index = faiss.IndexIVFFlat(quantizer, E.shape[1], n_lists, faiss.METRIC_INNER_PRODUCT)
-    index.own_fields = False
-    index.keep = quantizer
     index.train(E)
     index.add(E)
-    return index
+    return index, quantizer  # FAISS does not keep the second alive
 
 
 def compare(title, E, queries, n_lists):
@@ -55,7 +52,7 @@ def compare(title, E, queries, n_lists):
     start = time.perf_counter()
     ours = InvertedLists(n_lists=n_lists).fit(E)
     middle = time.perf_counter()
-    theirs = faiss_lists(E, n_lists)
+    theirs, _quantizer = faiss_lists(E, n_lists)
     seconds = middle - start, time.perf_counter() - middle
     print(f"\n{title}: {len(E):,} x {E.shape[1]}, {n_lists} lists, k = {K}")
     print(f"build: ours {seconds[0]:.1f} s, FAISS {seconds[1]:.1f} s")
@@ -115,10 +112,10 @@ def main():
     n_threads = max(library["num_threads"] for library in blas.info())
     faiss.omp_set_num_threads(n_threads)
     print(f"{n_threads} threads, FAISS {faiss.__version__}, NumPy {np.__version__}")
-    train, validation, test = course.shop()
-    model = course.shop_model(train, validation)
+    train_texts, test = million.shop()
+    model = million.trained_model()
     start = time.perf_counter()
-    g = million.gallery(model, train, test)
+    g = million.gallery(model, train_texts, test)
     print(f"the million: {time.perf_counter() - start:.1f} s")
     queries = {"photos": g.photos, "paraphrases": g.paraphrases}
     compare("descriptions", g.E, queries, N_LISTS)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import approximate
+import course
 import crossmodal_utils as cm
 import million
 from approximate import InvertedLists, ProductQuantizer, ScalarQuantizer
@@ -279,31 +280,71 @@ def shop():
         image_features=cm.ImageFeatures(n_components=40, n_patches=0),
         contrastive=cm.ContrastiveAligner(hidden_size=0, epochs=2, n_components=48),
     )
-    return model.fit(train.images, train.texts), train, test
+    return model.fit(train.images, train.texts), train.texts, test
 
 
 def test_the_fast_writer_writes_what_the_helper_writes():
-    rows = [row for row, _ in million.random_products(1500, np.random.default_rng(0))]
+    rows = million.attributes_of(million.random_products(1500, np.random.default_rng(0)))
     attributes = dict(zip(cm.SHARED, np.array(rows).T, strict=True))
     theirs, _ = cm.describe_products(attributes, random_state=5)
     assert million.describe(rows, np.random.default_rng(5)) == theirs
 
 
-def test_random_products_are_as_frequent_as_the_catalogues():
-    products = million.random_products(4000, np.random.default_rng(0))
-    attributes = dict(zip(cm.SHARED, np.array([row for row, _ in products]).T, strict=True))
-    assert (cm._rows(attributes)[1] == [code for _, code in products]).all()
-    plain = np.mean(attributes["pattern"] == "plain")
-    assert 0.17 < plain < 0.23  # 5 in 25
-    counts = np.unique(attributes["type"], return_counts=True)[1]
-    assert len(counts) == len(cm._types()) and counts.min() > 180
+def test_random_products_are_those_of_the_catalogue():
+    catalogue = cm.make_catalogue(400, random_state=3)
+    codes = million.random_products(400, np.random.default_rng(3))
+    assert (cm._rows(catalogue.attributes)[1] == codes).all()
+    theirs = list(zip(*(catalogue.attributes[name] for name in cm.SHARED), strict=True))
+    assert million.attributes_of(codes) == theirs
+
+
+def test_photos_drawn_alone_are_those_drawn_among_all():
+    catalogue = cm.make_catalogue(300, random_state=3)
+    seed = np.random.default_rng(3)
+    seed.integers(0, 2**30, (300, 6))
+    wanted = np.array([0, 5, 127, 128, 250, 299, *range(130, 240)])
+    wanted.sort()
+    attributes = {name: catalogue.attributes[name] for name in cm.SHARED}
+    photos = million.draw_some(attributes, wanted, seed.integers(0, 2**32, 2).tolist()[0])
+    assert (photos == catalogue.images[wanted]).all()
+
+
+def test_the_shop_is_the_courses_shop(monkeypatch):
+    real = cm.make_catalogue
+    monkeypatch.setattr(cm, "draw_products", lambda a, **_: np.zeros((len(a["type"]), 1, 1, 3)))
+    monkeypatch.setattr(million, "draw_some", lambda a, rows, seed: np.zeros((len(rows), 1, 1, 3)))
+    monkeypatch.setattr(cm, "Catalogue", _Loose)
+    train, _, test = course.shop()
+    train_texts, products = million.shop()
+    assert real is cm.make_catalogue
+    assert train_texts == train.texts and products.texts == test.texts
+    assert all((products.attributes[n] == test.attributes[n]).all() for n in cm.SHARED)
+
+
+class _Loose(cm.Catalogue):
+    """A catalogue whose photos are only zeros, of whichever kind."""
+
+    def __init__(self, images, texts, attributes=None):
+        super().__init__(np.zeros((len(texts), 1, 1, 3), np.uint8), texts, attributes)
 
 
 def test_the_folded_encoder_is_the_models(shop):
-    model, train, test = shop
-    encoder = million.Encoder.of(model, million.principal_axes(model.encode_text(train.texts), 8))
-    texts = [*test.texts, "", "one", "Nothing_known qwerty 47", "it's 4.6 or 4 6", "a\nb a"[:1]]
+    model, train_texts, test = shop
+    encoder = million.Encoder.of(model, million.principal_axes(model.encode_text(train_texts), 8))
+    texts = [
+        *test.texts,
+        "",
+        "one",
+        "Nothing_known qwerty 47",
+        "it's 4.6 or 146",
+        "a | pipe",
+        "_",
+        "\t",
+    ]
+    texts += ["Ünïcode nä 4²6 dress", "dress"]
     assert np.abs(encoder.embed(texts) - model.encode_text(texts)).max() < 1e-5
+    plain = encoder.embed(texts[:-2])  # none but ASCII: the fast way to split
+    assert np.abs(plain - model.encode_text(texts[:-2])).max() < 1e-5
     features = model.text_features_
     counter = features._counter(vocabulary=features.vocabulary_.tolist())
     counter.idf_ = features.idf_
@@ -311,7 +352,7 @@ def test_the_folded_encoder_is_the_models(shop):
 
 
 def test_a_hidden_layer_does_not_fold(shop):
-    _, train, _ = shop
+    train = cm.make_catalogue(30, random_state=1)
     model = cm.CrossModalModel(
         image_features=cm.ImageFeatures(n_components=10, n_patches=0),
         contrastive=cm.ContrastiveAligner(hidden_size=8, epochs=1),
