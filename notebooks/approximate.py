@@ -285,7 +285,10 @@ class _Codec(BaseEstimator):
             rows = self.decode(self.codes_[start : start + BLOCK]).T
             for i in range(0, len(Q), 512):  # in parts, to bound the memory
                 part = slice(i, i + 512)
-                found = _above(Q[part] @ rows, scores[part, -1], start)
+                S = Q[part] @ rows
+                found = S, np.broadcast_to(np.arange(S.shape[1]), S.shape)
+                if start:
+                    found = _above(S, scores[part, -1], start)
                 both = zip((scores[part], ids[part]), found, strict=True)
                 scores[part], ids[part] = best(*map(np.hstack, both), k)
         return scores, ids
@@ -301,15 +304,18 @@ def _above(S, least, start):
     """Return the scores above each query's least and their ids, padded to one width.
 
     S is (n_queries, n_items), of items from ``start`` on. An item that scores just the least
-    stands behind those found before it, so it is left out.
+    stands behind those found before it: its group is not opened for it.
     """
-    query, item = np.nonzero(S > least[:, None])
+    size = GROUP if S.shape[1] % GROUP == 0 else 1
+    groups = S.reshape(len(S), -1, size)
+    query, group = np.nonzero(groups.max(axis=2) > least[:, None])  # few, after the first blocks
     counts = np.bincount(query, minlength=len(S))
     place = np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)
-    scores = np.full((len(S), counts.max()), -np.inf, dtype=np.float32)
+    scores = np.full((len(S), counts.max(), size), -np.inf, dtype=np.float32)
     ids = np.full(scores.shape, -1, dtype=np.int64)
-    scores[query, place], ids[query, place] = S[query, item], item + start
-    return scores, ids
+    scores[query, place] = groups[query, group]
+    ids[query, place] = (start + group * size)[:, None] + np.arange(size)
+    return scores.reshape(len(S), -1), ids.reshape(len(S), -1)
 
 
 class ScalarQuantizer(_Codec):
