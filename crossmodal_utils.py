@@ -1363,9 +1363,9 @@ def _scan(queries, rows, start, alive, size):
             maxima[:, i // size : i // size + len(top)] = top.T
         return longest
 
-    lengths = np.linalg.norm(queries.astype(float), axis=1)
-    with np.errstate(over="ignore", invalid="ignore"):  # float32 may overflow; float64 will not
-        reach = max(_in_threads(work, -(-n // step))) * lengths
+    with np.errstate(over="ignore", invalid="ignore"):  # then the bound says that nothing is sure
+        reach = np.linalg.norm(queries.astype(float), axis=1)
+        reach *= max(_in_threads(work, -(-n // step)))
     limits = np.finfo(dtype)
     bound = (d + 2) * (limits.eps * reach + limits.tiny)
     return maxima, np.where(reach < limits.max / 4, bound, np.inf).astype(dtype)
