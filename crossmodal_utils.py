@@ -1258,7 +1258,7 @@ def exact_top_k(queries, database, k):
     ----------
     queries : array (n_queries, d)
     database : array (n_items, d)
-        May be memory-mapped: it is read once, and its largest part never copied.
+        May be memory-mapped: it is read block by block and never copied whole.
     k : int, from 1 to n_items
 
     Returns
@@ -1271,8 +1271,8 @@ def exact_top_k(queries, database, k):
     -----
     The scan keeps only the largest score of each small group of items. The k best items lie in
     the k best groups, which alone are opened at the end. The scan's own scores are rounded, so
-    every group that rounding could have put behind is opened too. Besides the arrays that come
-    and go, memory stays below 256 MB.
+    every group that rounding could have put behind is opened too. Besides arguments and results,
+    memory stays below 256 MB.
     """
     queries = check_matrix(queries, "queries", keep_single=True)
     database = check_matrix(database, "database", keep_single=True, finite=False)
@@ -1310,8 +1310,6 @@ def _section_top_k(queries, rows, k, start, alive=None):
         batch = queries[i : i + step].astype(dtype, copy=False)
         found.append(_batch_top_k(batch, rows, k, start, alive, size, dtype))
     scores, items = (np.concatenate(part) for part in zip(*found, strict=True))
-    if not np.isfinite(scores).all():
-        raise ValueError(f"scores exceed the largest {dtype}: scale the rows of both matrices")
     return scores, items + start
 
 
@@ -1322,19 +1320,17 @@ def _batch_top_k(queries, rows, k, start, alive, size, dtype):
     then agree in their rounded score, so that the first k groups of them suffice.
     """
     maxima, bound = _scan(queries, rows, start, alive, size)
-    query, group, least = _choose_groups(maxima, bound, k, dtype)
-    hard = np.bincount(query, minlength=len(queries)) > 4 * k + 64
-    hard = (hard | ~np.isfinite(bound)) & (queries.dtype == np.float32)
-    keep = ~hard[query]
-    query, group = query[keep], group[keep]
-    del maxima
-    at, scores, items = _open_groups(queries, rows, k, alive, size, query, group, least)
-    found = np.empty((len(queries), k), dtype), np.empty((len(queries), k), np.int64)
-    found[0][at], found[1][at] = scores, items
-    if hard.any():
+    single = queries.dtype == np.float32
+    query, group, least, hard = _choose_groups(maxima, bound, k, dtype, single)
+    del maxima  # to bound the memory
+    found = _open_groups(queries, rows, k, alive, size, query, group, least, bound)
+    if single and hard.any():
         again = queries[hard].astype(float)
         again = _batch_top_k(again, rows, k, start, alive, size, dtype)
-        found[0][hard], found[1][hard] = again
+        for part, exact in zip(found, again, strict=True):
+            part[hard] = exact
+    if not np.isfinite(found[0]).all():
+        raise ValueError(f"scores exceed the largest {dtype}: scale the rows of both matrices")
     return found
 
 
@@ -1354,7 +1350,8 @@ def _scan(queries, rows, start, alive, size):
         for i in range(thread * step, n, n_threads * step):
             block = np.ascontiguousarray(rows[i : i + step], dtype)
             longest = max(longest, _longest(block, start + i))
-            np.matmul(block, columns, out=S[: len(block)])
+            with np.errstate(over="ignore", invalid="ignore"):  # the bound tells when
+                np.matmul(block, columns, out=S[: len(block)])
             S[len(block) :] = -np.inf
             if alive is not None:
                 S[: len(block)][~alive[i : i + step]] = -np.inf
@@ -1363,11 +1360,10 @@ def _scan(queries, rows, start, alive, size):
             maxima[:, i // size : i // size + len(top)] = top.T
         return longest
 
-    with np.errstate(over="ignore", invalid="ignore"):  # then the bound says that nothing is sure
-        reach = np.linalg.norm(queries.astype(float), axis=1)
-        reach *= max(_in_threads(work, -(-n // step)))
-    limits = np.finfo(dtype)
-    bound = (d + 2) * (limits.eps * reach + limits.tiny)
+    longest, limits = max(_in_threads(work, -(-n // step))), np.finfo(dtype)
+    with np.errstate(over="ignore"):
+        reach = longest * np.linalg.norm(queries.astype(float), axis=1)
+        bound = (d + 2) * (limits.eps * reach + limits.tiny)
     return maxima, np.where(reach < limits.max / 4, bound, np.inf).astype(dtype)
 
 
@@ -1404,57 +1400,67 @@ def _in_threads(work, n_blocks):
             return list(pool.map(work, range(n), [n] * n))
 
 
-def _choose_groups(maxima, bound, k, dtype):
-    """Return the queries and groups to open, and the least score (n_queries,) of the k best.
+def _choose_groups(maxima, bound, k, dtype, single):
+    """Return queries and groups to open, the least score of the k best, and the hard queries.
 
     Rounded to dtype, a group's largest score lies between ``low`` and ``high``. At least k items
     reach the k-th largest ``low``. Of groups that are known to reach just this, the first k
-    suffice: their items stand before all equals.
+    suffice: their items stand before all equals. A query is hard, and nothing of it is opened, if
+    its scores are too large for the numbers, or, of those of ``single`` precision, too close.
     """
     kth = np.partition(maxima, -k, axis=1)[:, -k]
     with np.errstate(over="ignore", invalid="ignore"):
         least = (kth - bound).astype(dtype)
-        may = (maxima + bound[:, None]).astype(dtype, copy=False) >= least[:, None]
-        query, group = np.nonzero(may & (maxima > -np.inf))
-        near = maxima[query, group]
-        low, high = ((near + sign * bound[query]).astype(dtype) for sign in (-1, 1))
+        near = (maxima + bound[:, None]).astype(dtype, copy=False) >= least[:, None]
+        hard = np.isinf(bound) | (single & (near.sum(axis=1) > 4 * k + 64))
+        near[hard] = False
+        query, group = np.nonzero(near)
+        low, high = (
+            (maxima[query, group] + sign * bound[query]).astype(dtype) for sign in (-1, 1)
+        )
     tied = (low == least[query]) & (high == low)
     count = np.append(0, np.cumsum(tied))
     before = count[np.searchsorted(query, np.arange(len(maxima)))]
     keep = ~tied | (count[1:] - before[query] <= k)
-    return query[keep], group[keep], least
+    return query[keep], group[keep], least, hard
 
 
-def _open_groups(queries, rows, k, alive, size, query, group, least):
-    """Return queries (m,), scores and items (m, k): the k best of each query in its groups."""
+def _open_groups(queries, rows, k, alive, size, query, group, least, bound):
+    """Return scores and items (n_queries, k) of the best in groups; infinity where none is open.
+
+    Queries and groups come in ascending order. What may reach the least score in a fast product
+    is scored in float64, by a sum whose order depends on nothing else.
+    """
     step = max(1, 2**20 // (size * queries.shape[1]))  # groups at a time, to bound the memory
-    best = [np.empty(0, np.int64), np.empty(0, least.dtype), np.empty(0, np.int64)]
-    waiting = []
+    waiting = [(np.empty(0, np.int64), np.empty(0, least.dtype), np.empty(0, np.int64))]
     for i in range(0, len(query), step):
         at, items = query[i : i + step], group[i : i + step, None] * size + np.arange(size)
+        opened = rows.take(items, axis=0, mode="clip")
         counts = items < len(rows)
-        items = np.minimum(items, len(rows) - 1)
         if alive is not None:
-            counts &= alive[items]
-        products = np.multiply(rows[items], queries[at, None], dtype=float)
+            counts &= alive.take(items, mode="clip")
         with np.errstate(over="ignore"):
-            scores = products.sum(axis=2).astype(least.dtype)
-        counts &= scores >= least[at, None]
-        waiting.append(
-            (np.broadcast_to(at[:, None], items.shape)[counts], scores[counts], items[counts])
-        )
-        if sum(len(part[0]) for part in waiting) > 2**19 or i + step >= len(query):
-            best = _first_k([np.concatenate(p) for p in zip(best, *waiting, strict=True)], k)
-            waiting = []
-    return best[0][::k], best[1].reshape(-1, k), best[2].reshape(-1, k)
+            rough = np.matmul(opened, queries[at, :, None])[:, :, 0] + bound[at, None]
+            counts &= rough.astype(least.dtype, copy=False) >= least[at, None]
+            at = np.repeat(at, counts.sum(axis=1))
+            products = np.multiply(opened[counts], queries[at], dtype=float)
+            waiting.append((at, products.sum(axis=1).astype(least.dtype), items[counts]))
+        if sum(len(part[0]) for part in waiting) > 2**19:
+            waiting = [_first_k(waiting, k)]
+    query, *best = _first_k(waiting, k)
+    found = np.full((len(queries), k), np.inf, least.dtype), np.empty((len(queries), k), np.int64)
+    for part, flat in zip(found, best, strict=True):
+        part[query[::k]] = flat.reshape(-1, k)
+    return found
 
 
 def _first_k(found, k):
-    """Return the k best of each query, best first, from flat queries, scores and items."""
-    order = np.lexsort((found[2], -found[1], found[0]))
-    query, scores, items = (part[order] for part in found)
-    rank = np.arange(len(query)) - np.searchsorted(query, query)
-    return [part[rank < k] for part in (query, scores, items)]
+    """Return the k best of each query, best first, of a list of (queries, scores, items)."""
+    query, scores, items = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = np.lexsort((-scores, query))  # stable: equals stay in order of their items
+    query = query[order]
+    first = np.arange(len(query)) - np.searchsorted(query, query) < k
+    return query[first], scores[order][first], items[order][first]
 
 
 # ------------------------------------------------------------------------------------------
