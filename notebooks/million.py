@@ -199,12 +199,14 @@ def build(model, train_texts, test, *, n_items, n_components, n_jobs, report=Non
     chunks = _chunks(encoder, taken, n_items, n_jobs)
     chunks = itertools.chain([next(chunks)], chunks)  # the other processes are at work from here
     photos = on_grid(model.encode_image(test.images) @ encoder.axes)
+    n_told = 0
     for E, written in chunks:
         fresh = [i for i, text in enumerate(written) if text not in seen]
         rows.append(E[fresh])
         texts += [written[i] for i in fresh]
         seen.update(written)
-        if report is not None:
+        if report is not None and len(texts) * 10 // n_items > n_told:
+            n_told = len(texts) * 10 // n_items
             report(f"{min(len(texts), n_items):9,d} descriptions")
         if len(texts) >= n_items:
             break
