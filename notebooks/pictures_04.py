@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import NullFormatter
 
 import course
 import crossmodal_utils as cm
@@ -13,6 +14,12 @@ readable = plt.rc_context({"font.size": 13, "axes.titlesize": 14, "legend.fontsi
 def _axes(*shape, figsize, **options):
     """Return a figure and its axes."""
     return plt.subplots(*shape, figsize=figsize, layout="constrained", **options)
+
+
+def _ticks(ax, values):
+    """Label these values of a logarithmic axis and no others."""
+    ax.set_xticks(values, [f"{value:,.0f}" if value >= 1 else f"{value:.0%}" for value in values])
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _styles():
@@ -31,6 +38,7 @@ def growth(panels):
             told.append(f"{name}, by {label}: slope {slope:.2f}")
             line = f"{name}, slope {slope:.2f}"
             ax.loglog(x, np.array(y) * 1e3, color=colour, marker=marker, ms=7, lw=2, label=line)
+        _ticks(ax, x[:: 2 if max(x) > 1000 else 1])
         ax.set(xlabel=label, ylabel="milliseconds a query")
         ax.grid(alpha=0.3, which="both")
         ax.legend(frameon=False)
@@ -53,7 +61,7 @@ def ceilings(peak, traffic, points):
     told = []
     for (name, (at, rate)), (colour, marker) in zip(points.items(), _styles(), strict=False):
         share = rate / min(at * traffic, peak)
-        told.append(f"{name} {share:.0%} of its ceiling")
+        told.append(f"{name}: {share:.0%} of its ceiling")
         ax.loglog(at, rate / 1e9, marker, ms=11, color=colour, label=told[-1])
     ax.set(xlabel="work for each byte read (flop)", ylabel="work done (GFLOP/s)")
     ax.set_title("One query waits for memory, a batch for the processor")
@@ -178,6 +186,7 @@ def against_random(curves, number):
     for (name, (x, y)), (colour, marker) in zip(curves.items(), _styles(), strict=False):
         ax.plot(x, y, color=colour, marker=marker, ms=8, lw=2, label=name)
     ax.set_xscale("log")
+    _ticks(ax, x)
     ax.set(xlabel="share of the rows scored", ylabel="recall@10", ylim=(0, 1.03))
     ax.grid(alpha=0.3, which="both")
     ax.legend(frameon=False)
