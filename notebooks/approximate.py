@@ -293,6 +293,10 @@ class _Codec(BaseEstimator):
                 scores[part], ids[part] = best(*map(np.hstack, both), k)
         return scores, ids
 
+    def _encode_all(self, E):
+        """Return the codes of all rows, block after block, to bound the memory."""
+        return np.concatenate([self.encode(E[i : i + BLOCK]) for i in range(0, len(E), BLOCK)])
+
     def _check(self, E):
         """Return the rows to fit on as float32, and note their shape."""
         E = cm.check_matrix(E, "E", keep_single=True).astype(np.float32, copy=False)
@@ -330,8 +334,9 @@ class ScalarQuantizer(_Codec):
     def fit(self, E, y=None):
         """Learn the steps from rows E (n, d), and encode them."""
         E = self._check(E)
-        self.scale_ = np.maximum(np.abs(E).max(axis=0), 1e-12) / 127
-        self.codes_ = self.encode(E)
+        reach = np.maximum(E.max(axis=0), -E.min(axis=0))
+        self.scale_ = np.maximum(reach, np.float32(1e-12)) / 127
+        self.codes_ = self._encode_all(E)
         self.bytes_per_item_ = self.codes_.nbytes / len(E)
         return self
 
@@ -387,13 +392,13 @@ class ProductQuantizer(_Codec):
         if self.n_codewords > min(256, n):
             most = min(256, n)
             raise ValueError(f"n_codewords must be at most {most}; {self.n_codewords} came")
-        by_variance = np.argsort(-E.var(axis=0), kind="stable")
-        self.order_ = by_variance.reshape(-1, self.n_pieces).T.ravel()
         some = _sample(E, max(self.n_train, self.n_codewords), self.random_state)
+        by_variance = np.argsort(-some.var(axis=0), kind="stable")
+        self.order_ = by_variance.reshape(-1, self.n_pieces).T.ravel()
         pieces = np.split(some[:, self.order_], self.n_pieces, axis=1)
         options = self.n_codewords, self.n_iterations, self.random_state
         self.codewords_ = np.stack([_centres(piece, *options) for piece in pieces])
-        self.codes_ = self.encode(E)
+        self.codes_ = self._encode_all(E)
         self.bytes_per_item_ = self.codes_.nbytes / n
         return self
 
