@@ -267,9 +267,15 @@ def nearest(E, centres):
     """Return the number of the nearest centre of each row, int32 (n,), by Euclidean distance."""
     # |e - c|^2 = |e|^2 - 2 (e.c - |c|^2 / 2), and |e|^2 is the same for all centres.
     half, labels = np.square(centres).sum(axis=1) / 2, np.empty(len(E), dtype=np.int32)
-    for start in range(0, len(E), 4096):
-        part = slice(start, start + 4096)
-        labels[part] = (E[part] @ centres.T - half).argmax(axis=1)
+    starts = range(0, len(E), 2048)
+
+    def work(thread, n_threads):
+        for start in starts[thread::n_threads]:
+            part = slice(start, start + 2048)
+            S = E[part] @ centres.T
+            labels[part] = np.subtract(S, half, out=S).argmax(axis=1)
+
+    cm._in_threads(work, len(starts))
     return labels
 
 
@@ -373,7 +379,7 @@ class ProductQuantizer(_Codec):
     """
 
     def __init__(
-        self, *, n_pieces=16, n_codewords=256, n_train=20_000, n_iterations=10, random_state=0
+        self, *, n_pieces=16, n_codewords=256, n_train=10_000, n_iterations=10, random_state=0
     ):
         self.n_pieces = n_pieces
         self.n_codewords = n_codewords

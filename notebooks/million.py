@@ -118,7 +118,7 @@ class Gallery:
     photos, paraphrases : float32 arrays (n_true, d); query i is for row i
     texts : `Texts`, the n descriptions
     paraphrase_texts : `Texts`
-    axes : float64 array (256, d), the principal axes that an embedding is projected on
+    axes : float64 array (256, 256), the principal axes; the first d are projected on
     """
 
     ARRAYS = ("E", "photos", "paraphrases", "axes")
@@ -190,7 +190,8 @@ def build(model, train_texts, test, *, n_items, n_components, n_jobs, report=Non
         raise ValueError(
             f"n_items must be at least {len(test)}, the test products; {n_items} came"
         )
-    encoder = Encoder.of(model, principal_axes(model.encode_text(train_texts), n_components))
+    axes = principal_axes(model.encode_text(train_texts))
+    encoder = Encoder.of(model, axes[:, :n_components])
     attributes = {name: test.attributes[name] for name in cm.SHARED}
     second = cm.describe_products(attributes, random_state=1)[0]
     true, again = encoder(test.texts), encoder(second)
@@ -216,13 +217,13 @@ def build(model, train_texts, test, *, n_items, n_components, n_jobs, report=Non
         paraphrases=again,
         texts=Texts.of(texts[:n_items]),
         paraphrase_texts=Texts.of(second),
-        axes=encoder.axes,
+        axes=axes,
     )
 
 
-def principal_axes(E, n_components):
-    """Return the principal axes of embeddings (n, d), float64 (d, n_components)."""
-    return PCA(n_components, svd_solver="full").fit(E.astype(float)).components_.T
+def principal_axes(E):
+    """Return the principal axes of embeddings (n, d), the widest first, float64 (d, d)."""
+    return PCA(svd_solver="full").fit(E.astype(float)).components_.T
 
 
 def on_grid(Z):
@@ -404,7 +405,7 @@ def describe(rows, rng):
     once, and the dice of all texts are thrown together.
     """
     mentions = rng.integers(0, 100, (len(rows), 6)) >= cm.OMITTED
-    dice = rng.integers(0, 2**30, (len(rows), 64)).tolist()
+    dice = rng.integers(0, 2**30, (len(rows), 64))[:, :48].tolist()  # no text throws more
     return [
         _write(row, says, iter(throws).__next__)
         for row, says, throws in zip(rows, mentions.tolist(), dice, strict=True)
