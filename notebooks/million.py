@@ -21,7 +21,6 @@ import scipy.sparse
 import threadpoolctl
 from sklearn.decomposition import PCA
 
-import course
 import crossmodal_utils as cm
 
 GRID = 2048  # coordinates are whole multiples of 1 / GRID, see `on_grid`
@@ -49,6 +48,8 @@ def shop():
 
 def trained_model():
     """Return the model that notebook 01 saved; train it on ``course.shop()`` if it is missing."""
+    import course  # here, as it is slow to import and processes that only write do without
+
     if course.model_file().exists():
         return cm.CrossModalModel.load(course.model_file())
     return course.shop_model(*course.shop()[:2])
