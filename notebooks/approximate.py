@@ -8,6 +8,7 @@ Inverted lists visit a part of the database, codes visit all of it in a smaller 
 combine: lists may keep codes. `rerank` scores the candidates of any of them again, exactly.
 """
 
+import copy
 import warnings
 
 import numpy as np
@@ -132,8 +133,6 @@ class InvertedLists(BaseEstimator):
         self.centres_ = _centres(some, self.n_lists, self.n_iterations, self.random_state)
         self._fill(E, nearest(E, self.centres_))
         self.n_items_, self.n_features_in_ = E.shape
-        stored = self.rows_.nbytes + self.ids_.nbytes + self.centres_.nbytes
-        self.bytes_per_item_ = stored / len(E)
         return self
 
     def _fill(self, E, labels):
@@ -146,10 +145,26 @@ class InvertedLists(BaseEstimator):
         place = np.repeat(self._first * GROUP - before, self.sizes_) + np.arange(len(E))
         self.ids_ = np.full(self._groups.sum() * GROUP, -1, dtype=np.int32)
         self.ids_[place] = order
+        self._store(E if self.codec is None else self.codec.fit(E).codes_)
+
+    def _store(self, rows):
+        """Keep rows or codes in the order of the lists, and note what an item takes."""
         # A copy of the list's last row changes no maximum, as zeros would.
         last = np.maximum.accumulate(np.where(self.ids_ >= 0, np.arange(len(self.ids_)), 0))
-        rows = E if self.codec is None else self.codec.fit(E).codes_
         self.rows_ = rows[self.ids_[last]]
+        stored = self.rows_.nbytes + self.ids_.nbytes + self.centres_.nbytes
+        self.bytes_per_item_ = stored / len(rows)
+
+    def with_codes(self, codec):
+        """Return lists like these that keep the codes of a codec fitted on the same rows."""
+        cm._check_fitted(codec, "codes_")
+        if codec.n_items_ != self.n_items_:
+            came = f"{codec.n_items_} and {self.n_items_} came"
+            raise ValueError(f"the codec must be fitted on the rows in the lists; {came}")
+        coded = copy.copy(self)
+        coded.codec = codec
+        coded._store(codec.codes_)
+        return coded
 
     def probe(self, Q, n_probe=None):
         """Return the lists that each query visits, int (n_queries, n_probe), in no order."""

@@ -420,25 +420,31 @@ def _phrases(text, separator=", "):
 
 
 @functools.cache
-def _pieces(text):
-    """Return a template's pieces: what stands outside braces and tuples of options by turns."""
+def _expansions(text):
+    """Return how many options each {a|b|c} of a template has, and all texts it expands to.
+
+    A text stands at the place that its options' numbers spell, the first one's weighing most.
+    """
     parts = re.split(r"\{([^{}]*)\}", text)
-    return [tuple(part.split("|")) if i % 2 else part for i, part in enumerate(parts)]
+    options = [part.split("|") if i % 2 else [part] for i, part in enumerate(parts)]
+    sizes = tuple(len(some) for some in options[1::2])
+    return sizes, ["".join(chosen) for chosen in itertools.product(*options)]
 
 
 def _expand(text, die):
     """Replace each {a|b|c} by one of its options."""
-    out = list(_pieces(text))
-    for i in range(1, len(out), 2):
-        options = out[i]
-        out[i] = options[die() % len(options)]
-    return "".join(out)
+    sizes, texts = _expansions(text)
+    at = 0
+    for size in sizes:
+        at = at * size + die() % size
+    return texts[at]
 
 
 @functools.cache
 def _prose(family):
-    """Return the lines of shop prose for a family of products."""
-    return f"{cm.PROSE['any']}\n{cm.PROSE[family.rstrip('+')]}".split("\n")
+    """Return what `_expansions` returns for each line of shop prose for a family of products."""
+    lines = f"{cm.PROSE['any']}\n{cm.PROSE[family.rstrip('+')]}".split("\n")
+    return [_expansions(line) for line in lines]
 
 
 @functools.cache
@@ -493,14 +499,11 @@ def _write(row, says, die):
     plural = family[-1] == "+"
     frames = _phrases(cm.FRAMES if features else cm.BARE, "\n")
     frame = _expand(frames[die() % len(frames)], die)
-    forms = {
-        "B": _expand(cm.BRAND, die),
-        "N": noun,
-        "T": f"{'these' if plural else 'this'} {noun}",
-    }
+    brand = _expand(cm.BRAND, die)
     article = ("a pair of ", "")[die() % 2] if plural else "an " if noun[0] in "aeiouA" else "a "
-    forms["A"] = article + noun
-    forms["F"] = " and ".join([", ".join(features[:-1])] * (len(features) > 1) + features[-1:])
+    this = "these " if plural else "this "
+    listed = " and ".join([", ".join(features[:-1]), *features[-1:]][len(features) < 2 :])
+    forms = {"B": brand, "N": noun, "T": this + noun, "A": article + noun, "F": listed}
     pieces = list(_slots(frame))
     pieces[1::2] = [forms[letter] for letter in pieces[1::2]]
     first = "".join(pieces)
@@ -509,7 +512,11 @@ def _write(row, says, die):
     for _ in range(4):
         if n_words >= least:  # then nothing more is added
             break
-        line = _expand(prose.pop(die() % len(prose)), die)
+        sizes, lines = prose.pop(die() % len(prose))
+        at = 0
+        for size in sizes:
+            at = at * size + die() % size
+        line = lines[at]
         more = line.count(" ") + 1
         if n_words + more <= 25:
             sentences.insert((0, len(sentences), len(sentences))[die() % 3], line)

@@ -165,6 +165,17 @@ def test_lists_of_codes_are_the_codes_search(data, codec):
     assert np.allclose(lists.search(Q, 9)[0], codec.search(Q, 9)[0], atol=1e-6)
 
 
+def test_codes_put_into_lists_are_lists_of_codes(data, codec, lists):
+    E, Q = data
+    at_once = InvertedLists(n_lists=30, n_probe=4, codec=codec).fit(E)
+    later = lists.with_codes(codec)
+    assert lists.codec is None and later.bytes_per_item_ == at_once.bytes_per_item_
+    for one, other in zip(at_once.search(Q, 9), later.search(Q, 9), strict=True):
+        assert (one == other).all()
+    with pytest.raises(ValueError, match="fitted on the rows in the lists; 100 and 3000 came"):
+        lists.with_codes(ScalarQuantizer().fit(E[:100]))
+
+
 def test_decoding_what_was_decoded_changes_nothing(codec):
     rows = codec.decode(codec.codes_)
     assert np.allclose(codec.decode(codec.encode(rows)), rows, atol=1e-6)
