@@ -1617,18 +1617,25 @@ class DescriptionIndex:
 
         ValueError if the folder holds no index, one of another format, or not all of it.
         """
-        index, folder = cls(), pathlib.Path(path).absolute()
+        folder = pathlib.Path(path).absolute()
         try:
-            sealed = (folder / "manifest.json").read_bytes()
-            state = _unseal(sealed)
-            index._next_id, index._n_columns = state["next_id"], state["n_columns"]
-            for described in state["segments"]:
-                index._segments.append(_Segment.map(folder, index._n_columns, **described))
+            try:
+                return cls._open(folder)
+            except FileNotFoundError:  # someone saved between our reading of two files
+                return cls._open(folder)
         except FileNotFoundError as error:
             told = f"{pathlib.Path(error.filename).name} is missing"
             raise ValueError(f"{path} holds no whole index: {told}") from error
         except ValueError as error:
             raise ValueError(f"{path} holds no index that can be read: {error}") from error
+
+    @classmethod
+    def _open(cls, folder):
+        index, sealed = cls(), (folder / "manifest.json").read_bytes()
+        state = _unseal(sealed)
+        index._next_id, index._n_columns = state["next_id"], state["n_columns"]
+        for described in state["segments"]:
+            index._segments.append(_Segment.map(folder, index._n_columns, **described))
         index._folder, index._known = folder, {sealed}
         return index
 
