@@ -65,14 +65,14 @@ def compare(methods, repeats):
 
 
 def table(title, times, of):
-    """Print median, least and largest time, and the median ratio of each repeat to ``of``'s."""
-    print(f"\n{title}\n{'':44}  median     least   largest   ratio (least to largest)")
+    """Print times, and how many times as long as ``of`` each took, repeat by repeat."""
+    print(f"\n{title}\n{'':40}  median     least   largest   times {of}'s (least to largest)")
     for name, values in times.items():
         ratios = values / times[of]
         told = f"{np.median(ratios):6.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
         told = "" if name == of else told
         spread = f"{1e3 * values.min():8.1f}  {1e3 * values.max():8.1f}"
-        print(f"{name:44}{1e3 * np.median(values):8.1f}  {spread}  {told}  [ms]")
+        print(f"{name:40}{1e3 * np.median(values):8.1f}  {spread}  {told}  [ms]")
 
 
 def blocked_product(queries, database, rows=4096):
@@ -85,7 +85,7 @@ def blocked_product(queries, database, rows=4096):
 
 
 def bare_product(queries, database):
-    """Return the faster of two bare products' names and both as functions."""
+    """Return {name: function} of the product alone, in two ways: the limit of exact search."""
     return {
         "bare product in blocks of 4,096": lambda: blocked_product(queries, database),
         "database @ queries.T": lambda: database @ queries.T,
@@ -140,9 +140,8 @@ def exact(arguments):
     """Measure exact search in memory."""
     queries, database = load_data(arguments.embeddings, arguments.rows)
     n, d = database.shape
-    print(
-        f"{n:,} x {d} float32, k = {K}; the same as a full sort: {agreement(queries, database):.0%}"
-    )
+    same = f"the same as a full sort: {agreement(queries, database):.0%}"
+    print(f"{n:,} x {d} float32, k = {K}; {same}")
     growth = peak_beyond(lambda: cm.exact_top_k(queries, database, K))
     print(f"memory beyond the database, {N_QUERIES} queries: {growth / 1e6:.0f} MB")
     times = compare(exact_methods(queries, database), arguments.repeats)
@@ -224,7 +223,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.step:
         name, *rest = arguments.step
-        return globals()[f"step_{name}"](*rest)
+        return {"build": step_build, "open": step_open, "change": step_change}[name](*rest)
     blas = [p for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"]
     print(f"{os.cpu_count()} cores, BLAS with {max(p['num_threads'] for p in blas)} threads")
     exact(arguments)
