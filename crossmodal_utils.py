@@ -1535,9 +1535,18 @@ class DescriptionIndex:
         """Remove items; ValueError, and nothing is removed, if one of the ids is unknown."""
         for segment, rows in self._find(np.unique(ids)):
             segment.kill(rows)
-        few = [s for s in self._segments if 0 < 2 * s.n_alive < len(s.ids)]
-        kept = [_joined([s]) if s in few else s for s in self._segments if s.n_alive]
-        self._segments = kept
+        self.compact(0.5)
+
+    def compact(self, share=1.0):
+        """Rewrite segments of which less than this share lives; `save` then frees the disk.
+
+        Each of them comes into memory. `remove` does so itself for a share of one half.
+        """
+        self._segments = [
+            _joined([s]) if s.n_alive < share * len(s.ids) else s
+            for s in self._segments
+            if s.n_alive
+        ]
 
     def _find(self, ids):
         """Return (segment, rows) of ids, which ascend; ValueError names those it does not hold."""
@@ -1577,7 +1586,7 @@ class DescriptionIndex:
         return np.array(texts, dtype=object)[where.ravel()].reshape(ids.shape).tolist()
 
     def save(self, path):
-        """Write the index to a folder: only what is not there yet, and a new manifest.
+        """Write the index to a folder, its home from then on: what is new, and a new manifest.
 
         ValueError, and the folder stays as it is, if it holds another index, or if someone else
         saved there since this one was loaded; BlockingIOError while someone else is saving.
@@ -1608,18 +1617,25 @@ class DescriptionIndex:
 
         ValueError if the folder holds no index, one of another format, or not all of it.
         """
-        index, folder = cls(), pathlib.Path(path).absolute()
+        folder = pathlib.Path(path).absolute()
         try:
-            sealed = (folder / "manifest.json").read_bytes()
-            state = _unseal(sealed)
-            index._next_id, index._n_columns = state["next_id"], state["n_columns"]
-            for described in state["segments"]:
-                index._segments.append(_Segment.map(folder, index._n_columns, **described))
+            try:
+                return cls._open(folder)
+            except FileNotFoundError:  # someone saved between our reading of two files
+                return cls._open(folder)
         except FileNotFoundError as error:
             told = f"{pathlib.Path(error.filename).name} is missing"
             raise ValueError(f"{path} holds no whole index: {told}") from error
         except ValueError as error:
             raise ValueError(f"{path} holds no index that can be read: {error}") from error
+
+    @classmethod
+    def _open(cls, folder):
+        index, sealed = cls(), (folder / "manifest.json").read_bytes()
+        state = _unseal(sealed)
+        index._next_id, index._n_columns = state["next_id"], state["n_columns"]
+        for described in state["segments"]:
+            index._segments.append(_Segment.map(folder, index._n_columns, **described))
         index._folder, index._known = folder, {sealed}
         return index
 

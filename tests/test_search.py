@@ -119,7 +119,9 @@ def test_scores_closer_than_the_rounding_of_float32_are_told_apart():
     assert np.array_equal(cm.exact_top_k(queries, database, 25)[1], expected)
 
 
-@pytest.mark.parametrize("powers", [(-20, -20), (-20, 0), (0, -20), (20, -20), (18, 18), (0, 20)])
+@pytest.mark.parametrize(
+    "powers", [(-22, -22), (-20, -20), (-20, 0), (0, -20), (20, -20), (18, 18), (0, 20)]
+)
 def test_extreme_scales(powers):
     rng = np.random.default_rng(3)
     queries, database = clustered(5, 12, rng), clustered(2000, 12, rng)
