@@ -77,31 +77,11 @@ def damage_shop(path):
         csv.writer(file).writerows(fields)
 
 
-def plot_learning_curve(ax, sizes, curves, chance):
-    """Draw recall@1 by training pairs with intervals: {name: [(value, low, high), ...]}."""
-    for (name, points), colour, marker in zip(
-        curves.items(), cm.PALETTE, cm.MARKERS, strict=False
-    ):
-        value, low, high = np.array(points).T
-        style = {"color": colour, "marker": marker, "ms": 7, "lw": 2, "capsize": 4}
-        ax.errorbar(sizes, value, yerr=[value - low, high - value], label=name, **style)
-    ax.axhline(chance, color="#444444", ls=":", label=f"chance ({chance:.3f})")
-    ax.set_xscale("log", base=2)
-    ax.set_xticks(sizes, sizes)
-    ax.minorticks_off()
-    ax.set_xlabel("training pairs (each step doubles them)")
-    ax.set_ylabel("recall@1 (share of queries)")
-    ax.set_ylim(bottom=0)
-    ax.grid(alpha=0.3)
-    ax.legend(frameon=False, loc="upper left")
-    return ax
-
-
 # --- vectors of encoders ------------------------------------------------------------------------
 
 
 def stand_in_vectors(images, texts, *, width=192):
-    """Return (X, Y), float32 (n, width): what two simple encoders, unknown to each other, say.
+    """Return (X, Y), float32 (n, width), unit rows: two simple encoders that never met.
 
     Photos: each one shrunk to 16 x 16 pixels. Texts: counts of runs of three to five letters. Both
     projected at random to one width. Nothing is learned from any data, here or elsewhere.
@@ -110,7 +90,12 @@ def stand_in_vectors(images, texts, *, width=192):
     counter = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), n_features=2**14)
     counts = counter.transform(texts).toarray()
     project = GaussianRandomProjection(width, random_state=0)
-    return tuple(project.fit_transform(Z).astype(np.float32) for Z in (pixels, counts))
+    return tuple(_unit(project.fit_transform(Z)).astype(np.float32) for Z in (pixels, counts))
+
+
+def _unit(X):
+    """Return rows scaled to length 1, so that inner products are cosines; a row of zeros stays."""
+    return X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-12)
 
 
 def missing_for(folder, *libraries):
@@ -124,7 +109,7 @@ def missing_for(folder, *libraries):
 
 
 def transformers_vectors(folder, images, texts, *, batch_size=64):
-    """Return (X, Y), float32 (n, d), of pairs, by a CLIP or SigLIP model in a local folder."""
+    """Return (X, Y), float32 (n, d), unit rows: a CLIP or SigLIP model's, in a local folder."""
     import torch
     from transformers import AutoModel, AutoProcessor
 
@@ -139,7 +124,7 @@ def transformers_vectors(folder, images, texts, *, batch_size=64):
             tokens = processor(text=list(texts[part]), return_tensors="pt", **words)
             X.append(_vectors(model.get_image_features(**photos)))
             Y.append(_vectors(model.get_text_features(**tokens)))
-    return np.concatenate(X), np.concatenate(Y)
+    return _unit(np.concatenate(X)), _unit(np.concatenate(Y))
 
 
 def _vectors(output):
@@ -148,7 +133,7 @@ def _vectors(output):
 
 
 def open_clip_vectors(folder, images, texts, *, batch_size=64):
-    """Return (X, Y), float32 (n, d), of pairs, by an OpenCLIP model in a local folder."""
+    """Return (X, Y), float32 (n, d), unit rows: an OpenCLIP model's, in a local folder."""
     import open_clip
     import torch
 
@@ -162,4 +147,4 @@ def open_clip_vectors(folder, images, texts, *, batch_size=64):
             photos = torch.stack([preprocess(Image.fromarray(image)) for image in images[part]])
             X.append(model.encode_image(photos).float().numpy())
             Y.append(model.encode_text(tokenize(list(texts[part]))).float().numpy())
-    return np.concatenate(X), np.concatenate(Y)
+    return _unit(np.concatenate(X)), _unit(np.concatenate(Y))
