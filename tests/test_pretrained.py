@@ -60,6 +60,33 @@ def save_processor(transformers, folder):
 
 
 @pytest.fixture(scope="module")
+def siglip_folder(tmp_path_factory):
+    """Save a tiny SigLIP model, as transformers saves one; return its folder."""
+    torch, transformers = (pytest.importorskip(name) for name in ("torch", "transformers"))
+    tokenizers = pytest.importorskip("tokenizers")
+    folder = tmp_path_factory.mktemp("siglip")
+    words = ["[pad]", "[unk]", *sorted(set(" ".join(TEXTS).split()))]
+    vocabulary = {word: i for i, word in enumerate(words)}
+    splitter = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="[unk]"))
+    splitter.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    marks = {"pad_token": "[pad]", "unk_token": "[unk]", "model_max_length": 16}
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=splitter, **marks)
+    image_processor = transformers.SiglipImageProcessor(size={"height": 32, "width": 32})
+    processor = transformers.SiglipProcessor(image_processor=image_processor, tokenizer=tokenizer)
+    processor.save_pretrained(folder)
+    small = {"hidden_size": 12, "intermediate_size": 32, "num_hidden_layers": 2}
+    small["num_attention_heads"] = 2
+    ends = {"vocab_size": len(words), "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
+    config = transformers.SiglipConfig(
+        text_config={**small, **ends, "max_position_embeddings": 16, "projection_size": 12},
+        vision_config={**small, "image_size": 32, "patch_size": 8},
+    )
+    torch.manual_seed(0)
+    transformers.SiglipModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
 def open_clip_folder(tmp_path_factory):
     """Save a tiny OpenCLIP model, as its hub folders are laid out; return its folder."""
     torch, open_clip = (pytest.importorskip(name) for name in ("torch", "open_clip"))
@@ -78,6 +105,7 @@ def open_clip_folder(tmp_path_factory):
 
 LOADERS = {
     "clip_folder": own_catalogue.transformers_vectors,
+    "siglip_folder": own_catalogue.transformers_vectors,
     "open_clip_folder": own_catalogue.open_clip_vectors,
 }
 
