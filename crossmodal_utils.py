@@ -9,9 +9,12 @@ Conventions: one item per row; ``X`` are image features (n, d_image), ``Y`` text
 Importing this module changes nothing; all randomness comes from ``random_state``.
 """
 
+import collections
 import concurrent.futures
 import contextlib
+import csv
 import functools
+import io
 import json
 import math
 import os
@@ -19,11 +22,12 @@ import pathlib
 import re
 import unicodedata
 import uuid
+import warnings
 
 import matplotlib
 import numpy as np
 from matplotlib import ft2font
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps, UnidentifiedImageError
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import PCA, TruncatedSVD
@@ -42,8 +46,10 @@ class Catalogue:
 
     ``images`` is uint8 (n, height, width, 3), ``texts`` a list of n str, ``attributes`` a dict of
     arrays with n rows. ``catalogue[index]``, an int array, slice, bool mask or one integer, is a
-    new Catalogue.
+    new Catalogue. ``skipped`` is what `load_catalogue` left out.
     """
+
+    skipped = ()
 
     def __init__(self, images, texts, attributes=None):
         if isinstance(texts, str):
@@ -109,6 +115,182 @@ def _need_number(name, value, least, below=math.inf):
     if not isinstance(value, int | float | np.number) or not least <= value < below:
         limit = f"below {below}" if below < math.inf else "finite"
         raise ValueError(f"{name} must be a number >= {least} and {limit}; {value!r} came")
+
+
+def load_catalogue(
+    path,
+    *,
+    image_column="image",
+    text_column="text",
+    on_error="raise",
+    size=64,
+    delimiter=",",
+    encoding="utf-8-sig",
+):
+    """Return a Catalogue of the pictures and texts that a CSV file names.
+
+    Parameters
+    ----------
+    path : str or path
+        The CSV file. Its first line names the columns; blank lines do not count.
+    image_column, text_column : str
+        Columns of the pictures' paths, relative to the file's own folder, and of the texts.
+    on_error : "raise" or "skip"
+        What a bad row does: all are named in one error, or left out and counted in print.
+    size : int
+        Side in pixels of the pictures, see `as_photos`; 100,000 of 64 pixels take 1.2 GB.
+    delimiter, encoding : str
+        Of the file, never guessed. "utf-8-sig" is UTF-8 with or without Excel's mark.
+
+    Returns
+    -------
+    Catalogue
+        Attributes hold every column but the text's as str (dtype object); a column named "group"
+        keeps its items together in `split`. ``skipped`` lists (line, reason) of each row left out.
+
+    Raises
+    ------
+    ValueError
+        With every bad row by line: a wrong number of fields; no text, or one that stands for none
+        (``NO_VALUE``); a path that is empty, a web address, leads out of the folder or to no file;
+        a file that Pillow cannot read whole, or of more pixels than it allows. With "skip" only
+        if no row is good. Always if encoding, quotes or header are broken: no row is safe then.
+    """
+    _need_int("size", size, 16)
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f'on_error must be "raise" or "skip"; {on_error!r} came')
+    path = pathlib.Path(path)
+    names, rows = _read_csv(path, delimiter, encoding)
+    places = [_column(path, names, name) for name in (image_column, text_column)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on oddities that Pillow copes with
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        images, kept, bad = _read_rows(path.parent.resolve(), rows, len(names), *places, size)
+    _tell_bad_rows(path, bad, len(rows), on_error == "raise" or not kept)
+    columns = dict(zip(names, zip(*kept, strict=True), strict=True))
+    texts = [value.strip() for value in columns.pop(text_column)]
+    columns.pop("", None)
+    attributes = {name: np.array(values, dtype=object) for name, values in columns.items()}
+    catalogue = Catalogue(images, texts, attributes)
+    catalogue.skipped = bad
+    return catalogue
+
+
+# What tables write where there is no value, in small letters.
+NO_VALUE = ("", "nan", "none", "null", "na", "n/a", "<na>", "#n/a", "\\n")
+
+
+def _read_csv(path, delimiter, encoding):
+    """Return the names of a CSV file's columns, and its rows as (line, fields)."""
+    try:
+        text = path.read_bytes().decode(encoding)
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        byte = error.object[error.start]
+        told = f"{path.name} is not {encoding}: byte {byte:#04x} in line {line}"
+        other = 'such as "cp1252" (Latin-1, Excel on Windows) or "utf-16"'
+        raise ValueError(f"{told}; pass its own encoding, {other}") from error
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line, rows = 1, []
+    try:
+        for fields in reader:
+            if fields:
+                rows.append((line, fields))
+            line = reader.line_num + 1  # a record may run over several lines
+    except csv.Error as error:
+        told = f"{path.name}, line {line}: {error}"
+        raise ValueError(f"{told}; mend it, a quote there may never close") from error
+    if len(rows) < 2:
+        missing = "rows below its header" if rows else "header: its first line must name columns"
+        raise ValueError(f"{path.name} has no {missing}")
+    return [name.strip() for name in rows[0][1]], rows[1:]
+
+
+def _column(path, names, name):
+    """Return the place of a column; ValueError unless it, and any named column, stands once."""
+    if name not in names:
+        told = f"{path.name} has no column {name!r}, it has {names!r:.300}"
+        raise ValueError(f"{told}; pass image_column, text_column or another delimiter")
+    twice = [column for column, n in collections.Counter(names).items() if column and n > 1]
+    if twice:
+        raise ValueError(f"{path.name} has more than one column {twice[0]!r}; rename one")
+    return names.index(name)
+
+
+def _read_rows(folder, rows, n_fields, picture, text, size):
+    """Return the images and the fields of the good rows, and (line, reason) of the bad ones.
+
+    One picture is held at a time at its full size.
+    """
+    images, kept, bad = np.empty((len(rows), size, size, 3), dtype=np.uint8), [], []
+    for number, (line, fields) in enumerate(rows, 1):
+        try:
+            _check_fields(fields, n_fields, text)
+            images[len(kept)] = _read_picture(folder, fields[picture].strip(), size)
+            kept.append(fields)
+        except ValueError as error:
+            bad.append((line, str(error)))
+        if number % 2000 == 0:
+            print(f"{number:,} of {len(rows):,} rows read", flush=True)
+    return images[: len(kept)], kept, bad
+
+
+def _check_fields(fields, n_fields, text):
+    """Raise ValueError unless a row has this many fields and a text."""
+    if len(fields) != n_fields:
+        raise ValueError(f"wrong number of fields: {len(fields)}, the header has {n_fields}")
+    if (value := fields[text].strip()).casefold() in NO_VALUE:
+        raise ValueError(f"no text: {value!r}")
+    if "\0" in value:
+        raise ValueError(f"a zero byte in the text: {value!r:.60}")
+
+
+def _read_picture(folder, name, size):
+    """Return the picture in a file as uint8 (size, size, 3); ValueError if there is none."""
+    detail = ""
+    try:
+        path, why = _find_picture(folder, name)
+        if not why:
+            with Image.open(path) as image:
+                if image.format == "EPS":  # a program, which Ghostscript may run for ever
+                    raise ValueError("an EPS file: save it as PNG")
+                image.draft(None, (3 * size, 3 * size))  # large JPEGs come smaller, and sooner
+                return _fit(ImageOps.exif_transpose(image), size)
+    except UnidentifiedImageError:
+        why = "not a picture that Pillow knows"
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        why = f"more pixels than Pillow's limit of {Image.MAX_IMAGE_PIXELS:,}"
+    except Exception as error:  # a damaged file can fail a decoder in any way
+        why, detail = "unreadable", f" ({getattr(error, 'strerror', None) or error})"
+    raise ValueError(f"{why}: {name!r:.80}{detail:.120}")
+
+
+def _find_picture(folder, name):
+    """Return the path of a picture, and the reason against reading it, or an empty one."""
+    if name.casefold() in NO_VALUE:
+        return None, "no image"
+    if re.match(r"(?i)[a-z][a-z\d+.-]+://|data:", name):
+        return None, "a web address, to be downloaded first"
+    path = (folder / name.replace("\\", "/")).resolve()
+    if not path.is_relative_to(folder):
+        return path, "leads out of the CSV file's folder"
+    if not path.is_file():  # a pipe is none either: one would wait for it
+        return path, "a folder, not a file" if path.is_dir() else "no such file"
+    return path, "" if path.stat().st_size else "an empty file"
+
+
+def _tell_bad_rows(path, bad, n_rows, is_error):
+    """Raise ValueError that lists the bad rows, at most 20, or print how many of which kind."""
+    if bad and is_error:
+        lines = [f"\n  line {line}: {why}" for line, why in bad[:20]]
+        more = f"\n  and {len(bad) - 20} more" if len(bad) > 20 else ""
+        advice = 'mend them, or pass on_error="skip"' if len(bad) < n_rows else "no row is good"
+        told = f"{path.name}: {len(bad)} of {n_rows} rows are bad; {advice}"
+        raise ValueError(told + "".join(lines) + more)
+    kinds = collections.Counter(why.partition(":")[0] for _, why in bad).most_common()
+    if bad:
+        counts = ", ".join(f"{n:,} {kind}" for kind, n in kinds)
+        print(f"{path.name}: {len(bad):,} of {n_rows:,} rows skipped ({counts})", flush=True)
 
 
 def load_characters(*, font="DejaVuSans.ttf", size=48):
@@ -209,7 +391,10 @@ def _rgb(image):
         raise ValueError(f"each image must have pixels; one of {image.size} came")
     if image.mode[0] in "IF":  # Pillow would cut these off at 255 and show white
         grey = np.asarray(image, dtype=float)
+        if not np.isfinite(grey).all():
+            raise ValueError("each image must be finite; one holds NaN or infinity")
         top = 65535 if image.mode[0] == "I" and (";" in image.mode or grey.max() > 255) else 255
+        top = 1 if image.mode == "F" and grey.max() <= 1 else top
         image = Image.fromarray(np.clip(grey * (255 / top), 0, 255).astype(np.uint8))
     if image.mode[-1] not in "Aa" and "transparency" not in image.info:
         return image.convert("RGB")
