@@ -4,7 +4,7 @@ import numpy as np
 
 from course import Check, Mistake
 
-# --- 3.1: share of the variance that k components keep --------------------------------------------
+# --- 3.1: share of the variance that k components keep -------------------------------------------
 
 
 def _variance_probes():
@@ -45,9 +45,8 @@ check_variance = Check(
             like=lambda X, k: _singular(X)[k - 1] ** 2 / np.sum(_singular(X) ** 2),
         ),
         Mistake(
-            "columns instead of components",
-            "you take the first k columns of X as they stand; components are sorted by variance "
-            "and need not be columns. This is the share that is left over, or unsorted.",
+            "the share left over",
+            "you return what the other components hold; the first k are wanted.",
             like=lambda X, k: 1 - np.sum(_singular(X)[:k] ** 2) / np.sum(_singular(X) ** 2),
         ),
         Mistake(
@@ -58,7 +57,7 @@ check_variance = Check(
     ],
 )
 
-# --- 3.2: how much closer true pairs are than others ----------------------------------------------
+# --- 3.2: how much closer true pairs are than others ---------------------------------------------
 
 
 def _ratio_probes():
@@ -114,22 +113,19 @@ check_ratio = Check(
     ],
 )
 
-# --- 3.3: neighbours that survive a projection ----------------------------------------------------
+# --- 3.3: neighbours that survive a projection ---------------------------------------------------
 
 
 def _overlap_probes():
     X = np.array([[0.0, 0.0], [1.0, 0.0], [2.5, 0.0], [0.0, 5.0], [1.2, 7.0]])
-    P = X[:, :1]
-    # By hand, k = 1. In X: 0-1, 1-0, 2-1, 3-4, 4-3. In P (0, 1, 2.5, 0, 1.2): 0-3, 1-4, 2-4, 3-0, 4-1.
-    # k = 2. In X: 0 {1,2}, 1 {0,2}, 2 {1,0}, 3 {4,0}, 4 {3,1}. In P: 0 {3,1}, 1 {4,0} (row 0 before
-    # row 3, both 1 away), 2 {4,1}, 3 {0,1}, 4 {1,0 or 3}: a tie, so that k is not asked about.
-    Q = np.array([[0.0], [1.0], [2.5], [0.4], [1.2]])
-    # In Q, k = 1: 0-3, 1-4, 2-4, 3-0, 4-1. k = 2: 0 {3,1}, 1 {4,3}, 2 {4,1}, 3 {0,1}, 4 {1,3}.
+    P = np.array([[0.0], [1.0], [2.5], [0.4], [1.2]])
+    # By hand, nearest first. X: 0 has 1 2 3, 1 has 0 2 3, 2 has 1 0 3, 3 has 4 0 1, 4 has 3 1 0.
+    # P: 0 has 3 1 4, 1 has 4 3 0, 2 has 4 1 3, 3 has 0 1 4, 4 has 1 3 0.
     return [
-        ((X, Q, 1), 0.0),
-        ((X, Q, 2), (1 / 2 + 0 + 1 / 2 + 1 / 2 + 1) / 5),
+        ((X, P, 1), 0.0),
+        ((X, P, 2), (1 / 2 + 0 + 1 / 2 + 1 / 2 + 1) / 5),
+        ((X, P, 3), (2 / 3 + 2 / 3 + 2 / 3 + 1 + 1) / 5),
         ((X, X, 2), 1.0),
-        ((X, P[::-1] * 0 + Q, 3), (2 / 3 + 2 / 3 + 2 / 3 + 2 / 3 + 2 / 3) / 5),
     ]
 
 
@@ -185,7 +181,7 @@ check_overlap = Check(
     ],
 )
 
-# --- 3.4: close the modality gap ------------------------------------------------------------------
+# --- 3.4: close the modality gap -----------------------------------------------------------------
 
 
 def _gap_probes():
@@ -238,7 +234,7 @@ check_gap = Check(
     ],
 )
 
-# --- 3.5: uniformity ------------------------------------------------------------------------------
+# --- 3.5: uniformity -----------------------------------------------------------------------------
 
 
 def _uniformity_probes():
@@ -288,7 +284,7 @@ check_uniformity = Check(
     ],
 )
 
-# --- 3.6: move along a direction ------------------------------------------------------------------
+# --- 3.6: move along a direction -----------------------------------------------------------------
 
 
 def _move_probes():
@@ -338,7 +334,7 @@ check_move = Check(
         ),
         Mistake(
             "against all others",
-            "you compare the wanted value with all others; take off the mean of the present value.",
+            "you compare the wanted value with all others; take off the present one.",
             like=lambda photo, E, labels, to, start, s: (lambda z: z / np.linalg.norm(z))(
                 photo + s * (E[labels == to].mean(axis=0) - E[labels != to].mean(axis=0))
             ),

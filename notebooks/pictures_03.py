@@ -18,6 +18,11 @@ def _listed(names, values, digits=3):
     return ", ".join(f"{n}: {v:.{digits}f}" for n, v in zip(names, values, strict=True))
 
 
+def _percent(share, digits=1):
+    """Return a share in per cent, as text."""
+    return f"{100 * share:.{digits}f} %"
+
+
 def _points(ax, plane, labels, kinds, size=70):
     """Draw photos as discs and descriptions as triangles, a line from each to its own."""
     for kind, colour in zip(kinds, cm.PALETTE, strict=False):
@@ -34,7 +39,7 @@ def _names(ax, plane, labels, kinds, size=14):
     """Write the name of each kind where its points have their centre."""
     for kind, colour in zip(kinds, cm.PALETTE, strict=False):
         centre = np.vstack([points[labels == kind] for points in plane]).mean(axis=0)
-        style = {"boxstyle": "round,pad=0.2", "fc": "w", "ec": colour, "alpha": 0.9}
+        style = {"boxstyle": "round,pad=0.2", "fc": "w", "ec": colour, "alpha": 0.8}
         ax.text(*centre, kind, ha="center", va="center", fontsize=size, bbox=style, zorder=5)
 
 
@@ -49,8 +54,8 @@ def _shapes(ax, **options):
 
 def _axis_names(ax, share):
     """Name both axes, with the share of variance that each holds."""
-    ax.set_xlabel(f"first component ({share[0]:.1%} of the variance)")
-    ax.set_ylabel(f"second component ({share[1]:.1%})")
+    ax.set_xlabel(f"first component ({_percent(share[0])} of the variance)")
+    ax.set_ylabel(f"second component ({_percent(share[1])})")
 
 
 def _in_plane(plane):
@@ -72,7 +77,7 @@ def shared_plane(plane, labels, kinds, share):
     ax.set_title("Photos and descriptions share one space: true pairs lie close")
     told = (
         f"mean distance in the plane {own:.2f} for true pairs, {other:.2f} for other pairs; the "
-        f"two axes hold {share.sum():.0%} of the variance"
+        f"two axes hold {_percent(share.sum(), 0)} of the variance"
     )
     _show(
         fig,
@@ -93,13 +98,13 @@ def thumbnails(plane, images, labels, kinds, share):
         ax.plot(*np.transpose([photo, text]), color=colour, lw=1.2, zorder=1)
         ax.plot(*text, "^", ms=9, mfc="w", mec=colour, mew=1.8, zorder=2)
         edge = {"edgecolor": colour, "lw": 1.6}
-        small = OffsetImage(image, zoom=0.62, interpolation="bilinear")
+        small = OffsetImage(image, zoom=0.56, interpolation="bilinear")
         ax.add_artist(AnnotationBbox(small, photo, pad=0.05, bboxprops=edge))
     low, high = np.vstack(plane).min(axis=0) - 0.06, np.vstack(plane).max(axis=0) + 0.06
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
     ax.grid(alpha=0.2)
     _axis_names(ax, share)
-    ax.set_title("What lies near is like: shapes gather, in this plane, more than colours")
+    ax.set_title("Neighbours are alike: products gather by type in this plane")
     counts = {kind: int((labels == kind).sum()) for kind in kinds}
     told = ", ".join(f"{kind} {n}" for kind, n in counts.items())
     _show(
@@ -118,41 +123,43 @@ def encoders(planes, labels, kinds, distances, recalls):
     ``planes`` and ``distances`` are dicts of the encoders' planes and of distances of (true
     pairs, other pairs) in the whole space; ``recalls`` their recall@1.
     """
-    fig, axes = _axes(2, len(planes), figsize=(15.5, 8.2), height_ratios=[3, 1.35], sharey="row")
+    fig, axes = _axes(2, len(planes), figsize=(15.5, 9), height_ratios=[3, 1.35], sharey="row")
     reach = 1.08 * max(np.abs(points).max() for plane in planes.values() for points in plane)
     bins = np.linspace(0, 2, 61)
     for (upper, lower), (name, plane) in zip(axes.T, planes.items(), strict=True):
         _points(upper, plane, labels, kinds, size=42)
         own, other = distances[name]
         upper.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel="first component")
-        told = f"true pairs {own.mean():.2f} apart,\nrandom pairs {other.mean():.2f}"
-        upper.set_title(f"{name}\n{told}", fontsize=15)
+        told = f"true pairs {own.mean():.2f} apart\nrandom pairs {other.mean():.2f} apart"
+        upper.set_title(told, fontsize=15)
+        upper.text(0.5, 1.22, name, transform=upper.transAxes, ha="center", weight="bold", size=16)
         for values, colour, hatch in ((other, GREY, ""), (own, cm.PALETTE[1], "//")):
             style = {"histtype": "stepfilled", "alpha": 0.75, "hatch": hatch, "edgecolor": "w"}
             lower.hist(
                 values, bins, weights=np.full(len(values), 1 / len(values)), color=colour, **style
             )
         lower.set(xlabel="distance in the whole space", yticks=[])
-        lower.set_title(f"own description first: {recalls[name]:.1%}", fontsize=15)
+        lower.set_title(f"right description first: {_percent(recalls[name])}", fontsize=15)
         lower.spines[["left", "right", "top"]].set_visible(False)
     axes[0, 0].set_ylabel("second component")
     axes[1, 0].set_ylabel("share of pairs")
-    axes[1, 0].text(
-        0.05, 0.86, "orange: true pairs", color=cm.PALETTE[1], transform=axes[1, 0].transAxes
-    )
-    axes[1, 0].text(
-        0.05, 0.66, "grey: random pairs", color="#666666", transform=axes[1, 0].transAxes
-    )
+    for y, words, colour in (
+        (0.86, "true pairs", cm.PALETTE[1]),
+        (0.68, "random pairs", "#666666"),
+    ):
+        axes[1, 0].text(0.05, y, words, color=colour, transform=axes[1, 0].transAxes, size=15)
     _shapes(axes[0, 0], loc="upper left", fontsize=12, handletextpad=0.2, borderpad=0.1)
-    _names(axes[0, -1], planes[name], labels, kinds, size=11)
+    types = [
+        Line2D([], [], ls="", marker="o", ms=11, color=colour, label=kind)
+        for kind, colour in zip(kinds, cm.PALETTE, strict=False)
+    ]
+    fig.legend(handles=types, loc="outside lower center", ncol=len(kinds), frameon=False)
     best = list(planes)[-1]
-    fig.suptitle(
-        "An encoder works when it pulls true pairs together and leaves the others apart",
-        fontsize=18,
-    )
+    title = "An encoder works when it pulls true pairs together and leaves the others apart"
+    fig.suptitle(title + "\n", fontsize=19)
     told = "; ".join(
-        f"{name}: true pairs {own.mean():.2f}, random pairs {other.mean():.2f}, own description "
-        f"first {recalls[name]:.1%}"
+        f"{name}: true pairs {own.mean():.2f}, random pairs {other.mean():.2f}, right description "
+        f"first {_percent(recalls[name])}"
         for name, (own, other) in distances.items()
     ).replace("\n", " ")
     _show(
@@ -168,7 +175,7 @@ def encoders(planes, labels, kinds, distances, recalls):
 @readable
 def hidden(shares, sizes, trust, overlap, chance):
     """Show what the leading components keep: variance, and neighbours, with chance beside."""
-    fig, (left, right) = _axes(1, 2, figsize=(13, 4.8))
+    fig, (left, right) = _axes(1, 2, figsize=(13, 5.4))
     n = np.arange(1, len(shares) + 1)
     left.plot(n[:80], np.cumsum(shares)[:80], color=cm.PALETTE[0], lw=2.5)
     left.plot([2], [shares[:2].sum()], "D", ms=11, color=cm.PALETTE[1])
@@ -184,7 +191,7 @@ def hidden(shares, sizes, trust, overlap, chance):
         right.axhline(value, color=cm.PALETTE[6], ls=style, label=f"{name}, by chance")
     right.set_xticks(sizes, sizes)
     right.set_ylim(-0.03, 1.03)
-    right.legend(frameon=True, fontsize=11, loc="center right", bbox_to_anchor=(1, 0.36))
+    right.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncol=2)
     right.set_title("Neighbours need more than two")
     left.grid(alpha=0.3)
     told = (
@@ -211,9 +218,7 @@ def misled(images, query, in_plane, in_space, ranks):
         captions = ["query", *marks]
         _photos(line, images[[query, *found]], captions, [cm.PALETTE[0], *edges])
         line[0].set_ylabel(name)
-        line[1].set_title(
-            "nearest five descriptions, each shown by its product", fontsize=13, loc="left"
-        )
+    fig.suptitle("Its five nearest descriptions, each shown by its product", fontsize=15)
     plane, space = ranks
     _show(
         fig,
@@ -259,10 +264,10 @@ def gaps(runs):
     _runs(left, runs, "step", "gap")
     _runs(right, runs, "step", "recall")
     left.set(xlabel="steps of training", ylabel="modality gap", ylim=(0, None))
-    left.set_title("The lower the temperature, the more gap stays")
+    left.set_title("Only the low temperature keeps the gap")
     right.set(xlabel="steps of training", ylabel="recall@1", ylim=(0, None))
     right.set_title("Recall on the test part meanwhile")
-    left.legend(frameon=False, loc="lower left")
+    left.legend(frameon=False, loc="center right", bbox_to_anchor=(1, 0.4))
     told = "; ".join(
         f"temperature {t}: gap {run['gap'][0]:.2f} to {run['gap'][-1]:.2f}, recall@1 "
         f"{run['recall'][-1]:.3f}"
@@ -284,7 +289,7 @@ def alignment_uniformity(runs):
     ax.annotate(
         "all start here",
         (first["alignment"][0], first["uniformity"][0]),
-        (-24, 4),
+        (-8, -40),
         textcoords="offset points",
         ha="right",
     )
@@ -293,7 +298,7 @@ def alignment_uniformity(runs):
         ylabel="uniformity\n(lower is better)",
     )
     ax.legend(frameon=False)
-    ax.set_title("Training goes left and down; the best corner is bottom left")
+    ax.set_title("The middle temperature gets both: close pairs, an even spread")
     told = "; ".join(
         f"temperature {t}: alignment {run['alignment'][0]:.2f} to {run['alignment'][-1]:.2f}, "
         f"uniformity {run['uniformity'][0]:.2f} to {run['uniformity'][-1]:.2f}"
@@ -311,7 +316,7 @@ def readable_attributes(sizes, accuracy, chance):
     """Show how well attributes can be read off the leading components of photos."""
     fig, ax = _axes(figsize=(9.5, 4.8))
     cm.plot_curves(ax, sizes, accuracy, "leading components kept", "accuracy on test photos")
-    for (name, value), colour, style in zip(chance.items(), cm.PALETTE, LINES[1:], strict=False):
+    for value, colour, style in zip(chance.values(), cm.PALETTE, LINES[1:], strict=False):
         ax.axhline(value, color=colour, ls=style, lw=1.6)
     ax.set_xscale("log", base=2)
     ax.set_xticks(sizes, sizes)
@@ -361,9 +366,9 @@ def scan(images, queries, pool, found, strengths):
         _photos(line, photos, None, [cm.PALETTE[0]] + [GREY] * len(strengths))
     axes[0, 0].set_title("photo", fontsize=13)
     for ax, strength in zip(axes[0, 1:], strengths, strict=True):
-        ax.set_title(f"{strength:+g}", fontsize=13)
+        ax.set_title(f"{strength:+g}" if strength else "0", fontsize=13)
     fig.suptitle("From bluer to redder: the nearest other product at each strength", fontsize=15)
-    kept = ", ".join(f"{s:+g}" for s in strengths)
+    kept = ", ".join(f"{s:+g}" if s else "0" for s in strengths)
     changed = ", ".join(str(len(set(row.tolist()))) for row in found)
     _show(
         fig,
@@ -387,7 +392,7 @@ def compression(sizes, recalls):
     ax.legend(frameon=False, loc="lower right")
     full = recalls["recall@1"][-1]
     ax.axhline(full, color=cm.PALETTE[6], lw=1, ls=":")
-    ax.set_title("A quarter of the bytes lose nothing")
+    ax.set_title("A quarter of the bytes lose nothing that we can measure")
     told = "; ".join(f"{name} {_listed(sizes, values)}" for name, values in recalls.items())
     _show(
         fig,

@@ -133,7 +133,7 @@ WRONG = [
     ("3.1", variance_of_roots, "a variance is their square"),
     ("3.1", lambda X, k: PCA(k).fit(X).explained_variance_ratio_[-1], "component k alone"),
     ("3.1", lambda X, k: PCA(k).fit(X).explained_variance_.sum() * (len(X) - 1), "divide by the"),
-    ("3.1", lambda X, k: 1 - variance_by_pca(X, k), "left over"),
+    ("3.1", lambda X, k: 1 - variance_by_pca(X, k), "the other components"),
     ("3.2", lambda A, B: 1 / ratio(A, B), "the other way round"),
     ("3.2", lambda A, B: ratio(A, B, diagonal=True), "must leave out the true pairs"),
     ("3.2", lambda A, B: ratio(A, B, power=2), "take the root"),
