@@ -35,12 +35,12 @@ def _points(ax, plane, labels, kinds, size=70):
     ax.grid(alpha=0.2)
 
 
-def _names(ax, plane, labels, kinds, size=14):
+def _names(ax, plane, labels, kinds):
     """Write the name of each kind where its points have their centre."""
     for kind, colour in zip(kinds, cm.PALETTE, strict=False):
         centre = np.vstack([points[labels == kind] for points in plane]).mean(axis=0)
         style = {"boxstyle": "round,pad=0.2", "fc": "w", "ec": colour, "alpha": 0.8}
-        ax.text(*centre, kind, ha="center", va="center", fontsize=size, bbox=style, zorder=5)
+        ax.text(*centre, kind, ha="center", va="center", fontsize=13, bbox=style, zorder=5)
 
 
 def _shapes(ax, **options):
@@ -130,6 +130,7 @@ def encoders(planes, labels, kinds, distances, recalls):
         _points(upper, plane, labels, kinds, size=42)
         own, other = distances[name]
         upper.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel="first component")
+        upper.set(xticks=(-0.5, 0, 0.5), yticks=(-0.5, 0, 0.5))
         told = f"true pairs {own.mean():.2f} apart\nrandom pairs {other.mean():.2f} apart"
         upper.set_title(told, fontsize=15)
         upper.text(0.5, 1.22, name, transform=upper.transAxes, ha="center", weight="bold", size=16)
@@ -168,7 +169,7 @@ def encoders(planes, labels, kinds, distances, recalls):
         f"histograms of all distances beneath. {told}. Lines between pairs are longest for "
         f"{list(planes)[0]} and shortest for {best}.".replace("\n", " "),
         f"Figure 3. The same products by {len(planes)} encoders, drawn to one scale. Mean "
-        f"distances in the whole space: {told}.",
+        f"distances in the whole space: {told} of 1,000 (chance 0.1 %).",
     )
 
 
