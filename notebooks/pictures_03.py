@@ -123,7 +123,7 @@ def encoders(planes, labels, kinds, distances, recalls):
     ``planes`` and ``distances`` are dicts of the encoders' planes and of distances of (true
     pairs, other pairs) in the whole space; ``recalls`` their recall@1.
     """
-    fig, axes = _axes(2, len(planes), figsize=(15.5, 9), height_ratios=[3, 1.35], sharey="row")
+    fig, axes = _axes(2, len(planes), figsize=(12.8, 8.6), height_ratios=[3, 1.35], sharey="row")
     reach = 1.08 * max(np.abs(points).max() for plane in planes.values() for points in plane)
     bins = np.linspace(0, 2, 61)
     for (upper, lower), (name, plane) in zip(axes.T, planes.items(), strict=True):
@@ -133,7 +133,7 @@ def encoders(planes, labels, kinds, distances, recalls):
         upper.set(xticks=(-0.5, 0, 0.5), yticks=(-0.5, 0, 0.5))
         told = f"true pairs {own.mean():.2f} apart\nrandom pairs {other.mean():.2f} apart"
         upper.set_title(told, fontsize=15)
-        upper.text(0.5, 1.22, name, transform=upper.transAxes, ha="center", weight="bold", size=16)
+        upper.text(0.5, 1.24, name, transform=upper.transAxes, ha="center", weight="bold", size=15)
         for values, colour, hatch in ((other, GREY, ""), (own, cm.PALETTE[1], "//")):
             style = {"histtype": "stepfilled", "alpha": 0.75, "hatch": hatch, "edgecolor": "w"}
             lower.hist(
@@ -157,7 +157,7 @@ def encoders(planes, labels, kinds, distances, recalls):
     fig.legend(handles=types, loc="outside lower center", ncol=len(kinds), frameon=False)
     best = list(planes)[-1]
     title = "An encoder works when it pulls true pairs together and leaves the others apart"
-    fig.suptitle(title + "\n", fontsize=19)
+    fig.suptitle(title + "\n", fontsize=18)
     told = "; ".join(
         f"{name}: true pairs {own.mean():.2f}, random pairs {other.mean():.2f}, right description "
         f"first {_percent(recalls[name])}"
@@ -290,10 +290,10 @@ def alignment_uniformity(runs):
     ax.annotate(
         "all start here",
         (first["alignment"][0], first["uniformity"][0]),
-        (-8, -40),
+        (-4, 12),
         textcoords="offset points",
-        ha="right",
     )
+    ax.set_xlim(right=1.2 * first["alignment"][0])
     ax.set(
         xlabel="alignment: mean squared distance of true pairs (lower is better)",
         ylabel="uniformity\n(lower is better)",
