@@ -140,7 +140,7 @@ def encoders(planes, labels, kinds, distances, recalls):
                 values, bins, weights=np.full(len(values), 1 / len(values)), color=colour, **style
             )
         lower.set(xlabel="distance in the whole space", yticks=[])
-        lower.set_title(f"right description first: {_percent(recalls[name])}", fontsize=15)
+        lower.set_title(f"right description first\nfor {_percent(recalls[name])}", fontsize=15)
         lower.spines[["left", "right", "top"]].set_visible(False)
     axes[0, 0].set_ylabel("second component")
     axes[1, 0].set_ylabel("share of pairs")
@@ -149,7 +149,7 @@ def encoders(planes, labels, kinds, distances, recalls):
         (0.68, "random pairs", "#666666"),
     ):
         axes[1, 0].text(0.05, y, words, color=colour, transform=axes[1, 0].transAxes, size=15)
-    _shapes(axes[0, 0], loc="upper left", fontsize=12, handletextpad=0.2, borderpad=0.1)
+    _shapes(axes[0, 0], loc="lower left", fontsize=12, handletextpad=0.2, borderpad=0.1)
     types = [
         Line2D([], [], ls="", marker="o", ms=11, color=colour, label=kind)
         for kind, colour in zip(kinds, cm.PALETTE, strict=False)
