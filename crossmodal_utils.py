@@ -1479,26 +1479,33 @@ def exact_top_k(queries, database, k):
     _need_int("k", k, 1)
     if k > len(database):
         raise ValueError(f"k must be at most {len(database)}, the number of items; {k} came")
-    starts = range(0, len(database), SECTION)
-    sections = ((start, database[start : start + SECTION]) for start in starts)
-    return _merge((_section_top_k(queries, rows, k, start) for start, rows in sections), k)
+    found = []
+    for start in range(0, len(database), SECTION):
+        part = _Section(database[start : start + SECTION], start)
+        found.append(_section_top_k(queries, part, k))
+    return _merge(found, k)
+
+
+class _Section:
+    """Rows (n, d) of a database from ``start`` on, and which are ``alive``, bool (n,) or None.
+
+    ``longest``, a bound on the length of its rows, is known once they were all looked at.
+    """
+
+    def __init__(self, rows, start=0, alive=None):
+        self.rows, self.start, self.alive, self.longest = rows, start, alive, None
 
 
 def _merge(found, k):
     """Return the k best of results in order of their indices, each of them best first."""
-    best = next(found)
-    for new in found:
-        scores, indices = (np.hstack(both) for both in zip(best, new, strict=True))
-        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        best = [np.take_along_axis(part, order, axis=1) for part in (scores, indices)]
-    return tuple(best)
+    scores, indices = (np.hstack(parts) for parts in zip(*found, strict=True))
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return tuple(np.take_along_axis(part, order, axis=1) for part in (scores, indices))
 
 
-def _section_top_k(queries, rows, k, start, alive=None):
-    """Return what `exact_top_k` does for rows that stand in the database from start on.
-
-    ``alive``, optional, is bool (n_rows,), the rows that count. k may exceed their number.
-    """
+def _section_top_k(queries, section, k):
+    """Return what `exact_top_k` does for one section; k may exceed the number of its items."""
+    rows, alive = section.rows, section.alive
     k = min(k, len(rows) if alive is None else int(alive.sum()))
     dtype = np.result_type(queries, rows)
     size = 2 ** min(6, int(math.log2(len(rows) / k) / 2))  # of a group: at most sqrt(n / k)
@@ -1506,25 +1513,25 @@ def _section_top_k(queries, rows, k, start, alive=None):
     found = []
     for i in range(0, len(queries), step):
         batch = queries[i : i + step].astype(dtype, copy=False)
-        found.append(_batch_top_k(batch, rows, k, start, alive, size, dtype))
+        found.append(_batch_top_k(batch, section, k, size, dtype))
     scores, items = (np.concatenate(part) for part in zip(*found, strict=True))
-    return scores, items + start
+    return scores, items + section.start
 
 
-def _batch_top_k(queries, rows, k, start, alive, size, dtype):
+def _batch_top_k(queries, section, k, size, dtype):
     """Scan with the queries' precision, choose groups and open them; scores have dtype.
 
     Where float32 leaves too many groups that may be equal, float64 tells them apart: duplicates
     then agree in their rounded score, so that the first k groups of them suffice.
     """
-    maxima, bound = _scan(queries, rows, start, alive, size)
+    maxima, bound = _scan(queries, section, size)
     single = queries.dtype == np.float32
     query, group, least, hard = _choose_groups(maxima, bound, k, dtype, single)
     del maxima  # to bound the memory
-    found = _open_groups(queries, rows, k, alive, size, query, group, least, bound)
+    found = _open_groups(queries, section, k, size, query, group, least, bound)
     if single and hard.any():
         again = queries[hard].astype(float)
-        again = _batch_top_k(again, rows, k, start, alive, size, dtype)
+        again = _batch_top_k(again, section, k, size, dtype)
         for part, exact in zip(found, again, strict=True):
             part[hard] = exact
     if not np.isfinite(found[0]).all():
@@ -1532,12 +1539,13 @@ def _batch_top_k(queries, rows, k, start, alive, size, dtype):
     return found
 
 
-def _scan(queries, rows, start, alive, size):
+def _scan(queries, section, size):
     """Return each group's largest score, (n_queries, n_groups), and how far off it may be.
 
     The bound (n_queries,) is that of the rounding of any sum of d products: d eps |query| |row|,
     with the length of the longest row. A row that does not count scores minus infinity.
     """
+    rows, alive, known = section.rows, section.alive, section.longest
     (n_queries, d), n, dtype = queries.shape, len(rows), queries.dtype
     step = 64 * max(1, min(256, 8192 // n_queries, 2**16 // d))  # a block's scores fit the cache
     columns = np.ascontiguousarray(queries.T)
@@ -1547,7 +1555,8 @@ def _scan(queries, rows, start, alive, size):
         S, longest = np.empty((step, n_queries), dtype), 0.0
         for i in range(thread * step, n, n_threads * step):
             block = np.ascontiguousarray(rows[i : i + step], dtype)
-            longest = max(longest, _longest(block, start + i))
+            if known is None:
+                longest = max(longest, _longest(block, section.start + i))
             with np.errstate(over="ignore", invalid="ignore"):  # the bound tells when
                 np.matmul(block, columns, out=S[: len(block)])
             S[len(block) :] = -np.inf
@@ -1559,8 +1568,9 @@ def _scan(queries, rows, start, alive, size):
         return longest
 
     longest, limits = max(_in_threads(work, -(-n // step))), np.finfo(dtype)
+    section.longest = longest if known is None else known
     with np.errstate(over="ignore"):
-        reach = longest * np.linalg.norm(queries.astype(float), axis=1)
+        reach = section.longest * np.linalg.norm(queries.astype(float), axis=1)
         bound = (d + 2) * (limits.eps * reach + limits.tiny)
     return maxima, np.where(reach < limits.max / 4, bound, np.inf).astype(dtype)
 
@@ -1623,12 +1633,13 @@ def _choose_groups(maxima, bound, k, dtype, single):
     return query[keep], group[keep], least, hard
 
 
-def _open_groups(queries, rows, k, alive, size, query, group, least, bound):
+def _open_groups(queries, section, k, size, query, group, least, bound):
     """Return scores and items (n_queries, k) of the best in groups; infinity where none is open.
 
     Queries and groups come in ascending order. What may reach the least score in a fast product
     is scored in float64, by a sum whose order depends on nothing else.
     """
+    rows, alive = section.rows, section.alive
     step = max(1, 2**20 // (size * queries.shape[1]))  # groups at a time, to bound the memory
     waiting = [(np.empty(0, np.int64), np.empty(0, least.dtype), np.empty(0, np.int64))]
     for i in range(0, len(query), step):
@@ -1761,7 +1772,7 @@ class DescriptionIndex:
         if k > len(self):
             raise ValueError(f"k must be at most {len(self)}, the number of items; {k} came")
         release = sum(segment.rows.nbytes for segment in self._segments) > 2**30
-        return _merge((segment.search(Q, k, release) for segment in self._segments), k)
+        return _merge([segment.search(Q, k, release) for segment in self._segments], k)
 
     def descriptions(self, ids):
         """Return the descriptions of ids, an array of any shape, as nested lists of str."""
@@ -1825,15 +1836,15 @@ class DescriptionIndex:
         return index
 
 
-class _Segment:
+class _Segment(_Section):
     """Items: ids (n,) ascending, rows (n, d), texts as UTF-8 and where each starts (n + 1,).
 
-    ``alive`` is bool (n,), or None if nothing was removed. The names are those of its files.
+    The names are those of its files, of which the first may be mapped.
     """
 
     def __init__(self, ids, starts, rows, text, alive=None, names=(None, None), file=None):
-        self.ids, self.starts, self.rows, self.text = ids, starts, rows, text
-        self.alive, self.names, self.file = alive, names, file
+        super().__init__(rows, alive=alive)
+        self.ids, self.starts, self.text, self.names, self.file = ids, starts, text, names, file
         self.n_alive = len(ids) if alive is None else int(alive.sum())
 
     @classmethod
@@ -1887,7 +1898,7 @@ class _Segment:
 
     def search(self, Q, k, release):
         """Return scores and ids of the k best; ``release`` what was read for it."""
-        scores, rows = _section_top_k(Q, self.rows, k, 0, self.alive)
+        scores, rows = _section_top_k(Q, self, k)
         found = scores, self.ids[rows]
         if release:
             self.release()
