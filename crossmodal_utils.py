@@ -1547,24 +1547,24 @@ def _scan(queries, section, size):
     """
     rows, alive, known = section.rows, section.alive, section.longest
     (n_queries, d), n, dtype = queries.shape, len(rows), queries.dtype
-    step = 64 * max(1, min(256, 8192 // n_queries, 2**16 // d))  # a block's scores fit the cache
+    step = 64 * max(1, min(64, 8192 // n_queries, 2**16 // d))  # a block's scores fit the cache
     columns = np.ascontiguousarray(queries.T)
     maxima = np.empty((n_queries, -(-n // size)), dtype)
 
     def work(thread, n_threads):
         S, longest = np.empty((step, n_queries), dtype), 0.0
-        for i in range(thread * step, n, n_threads * step):
-            block = np.ascontiguousarray(rows[i : i + step], dtype)
-            if known is None:
-                longest = max(longest, _longest(block, section.start + i))
-            with np.errstate(over="ignore", invalid="ignore"):  # the bound tells when
+        with np.errstate(over="ignore", invalid="ignore"):  # the bound tells when
+            for i in range(thread * step, n, n_threads * step):
+                block = np.ascontiguousarray(rows[i : i + step], dtype)
                 np.matmul(block, columns, out=S[: len(block)])
-            S[len(block) :] = -np.inf
-            if alive is not None:
-                S[: len(block)][~alive[i : i + step]] = -np.inf
-            groups = S[: -(-len(block) // size) * size].reshape(-1, size, n_queries)
-            top = np.maximum.reduce(groups, axis=1)
-            maxima[:, i // size : i // size + len(top)] = top.T
+                if known is None:
+                    longest = max(longest, _longest(block, section.start + i))
+                S[len(block) :] = -np.inf
+                if alive is not None:
+                    S[: len(block)][~alive[i : i + step]] = -np.inf
+                groups = S[: -(-len(block) // size) * size].reshape(-1, size, n_queries)
+                top = np.maximum.reduce(groups, axis=1)
+                maxima[:, i // size : i // size + len(top)] = top.T
         return longest
 
     longest, limits = max(_in_threads(work, -(-n // step))), np.finfo(dtype)
