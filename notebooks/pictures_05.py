@@ -10,7 +10,7 @@ from pictures_02 import _axes, _photos, _show, readable
 
 def _wrapped(name, width=16):
     """Return a name in lower case, on lines of a readable length."""
-    return textwrap.fill(name.lower(), width)
+    return textwrap.fill(name.lower(), width, break_long_words=False)
 
 
 def _listed(rows):
@@ -25,8 +25,8 @@ def _listed(rows):
 @readable
 def some_characters(catalogue):
     """Show some characters with their names."""
-    fig, axes = _axes(3, 10, figsize=(13, 6.6))
-    _photos(axes, catalogue.images[:30], [_wrapped(name, 13) for name in catalogue.texts[:30]])
+    fig, axes = _axes(3, 10, figsize=(13, 7.4))
+    _photos(axes, catalogue.images[:30], [_wrapped(name, 14) for name in catalogue.texts[:30]])
     for ax in axes.flat:
         ax.xaxis.label.set_size(9)
     fig.suptitle("Every character has a picture and an official name")
@@ -45,7 +45,7 @@ def ladder(rows, chance):
     fig, ax = _axes(figsize=(11, 6.2))
     cm.plot_comparison(ax, rows, chance=chance)
     ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0.0, 0.02))
-    ax.set_title("Features made for the data gain as much as the better objective")
+    ax.set_title("Each step counts: features, objective, correction")
     listed = _listed(rows)
     _show(
         fig,
@@ -61,8 +61,8 @@ def groups(rows, chance):
     """Draw recall@1 by group of names, with intervals."""
     fig, ax = _axes(figsize=(11, 5.4))
     cm.plot_comparison(ax, rows, chance=chance)
-    ax.legend(frameon=False, loc="lower left")
-    ax.set_title("Strict rules are learned best; new words hardly at all")
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(0.06, 0.45))
+    ax.set_title("Strict rules are learned best; a word never learned costs most")
     listed = _listed(rows)
     _show(
         fig,
@@ -125,7 +125,7 @@ def shift(rows):
     """Draw recall@1 at home and away, before and after augmentation."""
     fig, ax = _axes(figsize=(11, 4.2))
     cm.plot_comparison(ax, rows)
-    ax.legend(frameon=False, loc="lower right")
+    ax.legend(frameon=False, loc="upper left")
     ax.set_title("A new hand costs recall; more typefaces win some of it back")
     listed = _listed(rows)
     _show(
