@@ -126,7 +126,7 @@ def shift(rows):
     fig, ax = _axes(figsize=(11, 4.2))
     cm.plot_comparison(ax, rows)
     ax.legend(frameon=False, loc="upper left")
-    ax.set_title("A new hand costs recall; more typefaces win some of it back")
+    ax.set_title("A new hand costs recall; more typefaces win little of it back")
     listed = _listed(rows)
     _show(
         fig,
