@@ -12,16 +12,20 @@ Importing this module changes nothing; all randomness comes from ``random_state`
 import concurrent.futures
 import contextlib
 import functools
+import hashlib
 import json
 import math
+import mmap
 import os
 import pathlib
 import re
+import threading
 import unicodedata
 import uuid
 
 import matplotlib
 import numpy as np
+import threadpoolctl
 from matplotlib import ft2font
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -559,10 +563,11 @@ def _unit(X):
     return X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-12)
 
 
-def check_matrix(X, name, n_columns=None, n_rows=None, *, keep_single=False):
+def check_matrix(X, name, n_columns=None, n_rows=None, *, keep_single=False, finite=True):
     """Return X as float64 (n, d); raise a clear error unless it is a finite matrix that fits.
 
-    With ``keep_single``, float32 stays float32. What need not be converted is not copied.
+    With ``keep_single``, float32 stays float32. What need not be converted is not copied. Without
+    ``finite``, whether its numbers are finite is left to the caller, and they are not read.
     """
     try:
         X = np.asarray(X)
@@ -578,11 +583,14 @@ def check_matrix(X, name, n_columns=None, n_rows=None, *, keep_single=False):
         raise ValueError(f"{name} must have {n_columns} columns, as in fit; {X.shape[1]} came")
     if n_rows is not None and len(X) != n_rows:
         raise ValueError(f"{name} must have {n_rows} rows, one a pair; {len(X)} came")
-    if not (finite := np.isfinite(X)).all():
-        row = int(finite.all(axis=1).argmin())
-        told = f"row {row} holds NaN or infinity: mend or drop it"
-        raise ValueError(f"{name} must be finite; {told}")
+    if finite and not np.isfinite(X).all():
+        _refuse_row(name, int(np.isfinite(X).all(axis=1).argmin()))
     return X
+
+
+def _refuse_row(name, row):
+    """Raise the error that a row is not finite."""
+    raise ValueError(f"{name} must be finite; row {row} holds NaN or infinity: mend or drop it")
 
 
 def whitening(X, shrinkage):
@@ -1082,7 +1090,14 @@ class CrossModalModel(BaseEstimator):
         return E.astype(np.float32)
 
     def retrieve(self, images, text_database, k=1):
-        """Return for each image its k best descriptions, best first: list of lists of str."""
+        """Return for each image its k best descriptions, best first: list of lists of str.
+
+        ``text_database`` is a list of str, or a `DescriptionIndex` of this model's embeddings, or
+        anything with its methods ``search`` and ``descriptions``.
+        """
+        if hasattr(text_database, "search"):
+            found = text_database.search(self.encode_image(images), k)[1]
+            return text_database.descriptions(found)
         texts = list(check_texts(text_database))
         found = exact_top_k(self.encode_image(images), self.encode_text(texts), k)[1]
         return [[texts[i] for i in row] for row in found]
@@ -1242,6 +1257,13 @@ def retrieve_description(image, text_database, model):
 # ------------------------------------------------------------------------------------------
 
 
+SECTION = 2**20  # rows of the database searched at a time, which bounds the memory
+INDEX_FORMAT = 1  # version of the files that DescriptionIndex.save writes
+INDEX_FILE = re.compile(
+    r"[0-9a-f]{32}\.(segment|alive)|\.([0-9a-f]{32}\.(segment|alive)|manifest\.json)\.[0-9a-f]{32}"
+)
+
+
 def exact_top_k(queries, database, k):
     """Return the k items of largest inner product with each query, best first.
 
@@ -1249,45 +1271,495 @@ def exact_top_k(queries, database, k):
     ----------
     queries : array (n_queries, d)
     database : array (n_items, d)
+        May be memory-mapped: it is read block by block and never copied whole.
     k : int, from 1 to n_items
 
     Returns
     -------
     scores, indices : arrays (n_queries, k)
-        Equal scores stand in order of their index. No more than 256 x (8192 + k) scores are held
-        at a time besides the result.
+        As a full sort would give; equal scores stand in order of their index. A score is the sum
+        of the products in float64, rounded to float32 if both matrices are float32.
+
+    Notes
+    -----
+    The scan keeps only the largest score of each small group of items. The k best items lie in
+    the k best groups, which alone are opened at the end. The scan's own scores are rounded, so
+    every group that rounding could have put behind is opened too. Besides arguments and results,
+    memory stays below 256 MB.
     """
     queries = check_matrix(queries, "queries", keep_single=True)
-    database = check_matrix(database, "database", keep_single=True)
+    database = check_matrix(database, "database", keep_single=True, finite=False)
     if queries.shape[1] != database.shape[1]:
         raise ValueError(f"queries have {queries.shape[1]} columns and items {database.shape[1]}")
     _need_int("k", k, 1)
     if k > len(database):
         raise ValueError(f"k must be at most {len(database)}, the number of items; {k} came")
-    found = [_top_k_block(queries[i : i + 256], database, k) for i in range(0, len(queries), 256)]
-    return tuple(np.concatenate(part) for part in zip(*found, strict=True))
+    starts = range(0, len(database), SECTION)
+    sections = ((start, database[start : start + SECTION]) for start in starts)
+    return _merge((_section_top_k(queries, rows, k, start) for start, rows in sections), k)
 
 
-def _top_k_block(queries, database, k):
-    """Scan the database in blocks, keeping the k best so far of each query."""
-    rows = np.arange(len(queries))[:, None]
-    scores = np.empty((len(queries), 0))
-    indices = np.empty((len(queries), 0), dtype=np.int64)
-    for start in range(0, len(database), 8192):
-        S = queries @ database[start : start + 8192].T
-        scores = np.hstack([scores, S]) if scores.size else S
-        here = np.broadcast_to(np.arange(start, start + S.shape[1]), S.shape)
-        indices = np.hstack([indices, here])
-        n_keep = min(k, scores.shape[1])
-        least = np.partition(scores, scores.shape[1] - n_keep, axis=1)[:, -n_keep, None]
-        above, equal = scores > least, scores == least
-        # Of those equal to the k-th best the first are taken, which have the smallest indices.
-        keep = above | (equal & (equal.cumsum(axis=1) <= n_keep - above.sum(axis=1)[:, None]))
-        kept = np.nonzero(keep)[1].reshape(len(queries), n_keep)
-        scores, indices = scores[rows, kept], indices[rows, kept]
-        order = np.argsort(-scores, axis=1, kind="stable")
-        scores, indices = scores[rows, order], indices[rows, order]
-    return scores, indices
+def _merge(found, k):
+    """Return the k best of results in order of their indices, each of them best first."""
+    best = next(found)
+    for new in found:
+        scores, indices = (np.hstack(both) for both in zip(best, new, strict=True))
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        best = [np.take_along_axis(part, order, axis=1) for part in (scores, indices)]
+    return tuple(best)
+
+
+def _section_top_k(queries, rows, k, start, alive=None):
+    """Return what `exact_top_k` does for rows that stand in the database from start on.
+
+    ``alive``, optional, is bool (n_rows,), the rows that count. k may exceed their number.
+    """
+    k = min(k, len(rows) if alive is None else int(alive.sum()))
+    dtype = np.result_type(queries, rows)
+    size = 2 ** min(6, int(math.log2(len(rows) / k) / 2))  # of a group: at most sqrt(n / k)
+    step = min(256, max(1, 2**22 * size // len(rows)))
+    found = []
+    for i in range(0, len(queries), step):
+        batch = queries[i : i + step].astype(dtype, copy=False)
+        found.append(_batch_top_k(batch, rows, k, start, alive, size, dtype))
+    scores, items = (np.concatenate(part) for part in zip(*found, strict=True))
+    return scores, items + start
+
+
+def _batch_top_k(queries, rows, k, start, alive, size, dtype):
+    """Scan with the queries' precision, choose groups and open them; scores have dtype.
+
+    Where float32 leaves too many groups that may be equal, float64 tells them apart: duplicates
+    then agree in their rounded score, so that the first k groups of them suffice.
+    """
+    maxima, bound = _scan(queries, rows, start, alive, size)
+    single = queries.dtype == np.float32
+    query, group, least, hard = _choose_groups(maxima, bound, k, dtype, single)
+    del maxima  # to bound the memory
+    found = _open_groups(queries, rows, k, alive, size, query, group, least, bound)
+    if single and hard.any():
+        again = queries[hard].astype(float)
+        again = _batch_top_k(again, rows, k, start, alive, size, dtype)
+        for part, exact in zip(found, again, strict=True):
+            part[hard] = exact
+    if not np.isfinite(found[0]).all():
+        raise ValueError(f"scores exceed the largest {dtype}: scale the rows of both matrices")
+    return found
+
+
+def _scan(queries, rows, start, alive, size):
+    """Return each group's largest score, (n_queries, n_groups), and how far off it may be.
+
+    The bound (n_queries,) is that of the rounding of any sum of d products: d eps |query| |row|,
+    with the length of the longest row. A row that does not count scores minus infinity.
+    """
+    (n_queries, d), n, dtype = queries.shape, len(rows), queries.dtype
+    step = 64 * max(1, min(256, 8192 // n_queries, 2**16 // d))  # a block's scores fit the cache
+    columns = np.ascontiguousarray(queries.T)
+    maxima = np.empty((n_queries, -(-n // size)), dtype)
+
+    def work(thread, n_threads):
+        S, longest = np.empty((step, n_queries), dtype), 0.0
+        for i in range(thread * step, n, n_threads * step):
+            block = np.ascontiguousarray(rows[i : i + step], dtype)
+            longest = max(longest, _longest(block, start + i))
+            with np.errstate(over="ignore", invalid="ignore"):  # the bound tells when
+                np.matmul(block, columns, out=S[: len(block)])
+            S[len(block) :] = -np.inf
+            if alive is not None:
+                S[: len(block)][~alive[i : i + step]] = -np.inf
+            groups = S[: -(-len(block) // size) * size].reshape(-1, size, n_queries)
+            top = np.maximum.reduce(groups, axis=1)
+            maxima[:, i // size : i // size + len(top)] = top.T
+        return longest
+
+    longest, limits = max(_in_threads(work, -(-n // step))), np.finfo(dtype)
+    with np.errstate(over="ignore"):
+        reach = longest * np.linalg.norm(queries.astype(float), axis=1)
+        bound = (d + 2) * (limits.eps * reach + limits.tiny)
+    return maxima, np.where(reach < limits.max / 4, bound, np.inf).astype(dtype)
+
+
+def _longest(block, start):
+    """Return a bound on the length of each row of a block, from one fast pass over it.
+
+    No row is longer than all of the block together. ValueError names a row that is not finite.
+    """
+    together = float(np.vdot(block, block))
+    if 1e-30 < together < math.inf:  # else the squares may have left the range of the numbers
+        return 1.5 * math.sqrt(together)  # 1.5 as the sum itself is rounded
+    peak = max(float(block.max()), -float(block.min()))
+    if not math.isfinite(peak):
+        _refuse_row("database", start + int(np.isfinite(block).all(axis=1).argmin()))
+    return peak * math.sqrt(block.shape[1])
+
+
+_TURN = threading.Lock()  # two searches must not set and restore BLAS's threads at a time
+_blas = functools.cache(threadpoolctl.ThreadpoolController)
+
+
+def _in_threads(work, n_blocks):
+    """Return [work(i, n) for i in range(n)], from as many threads as BLAS may use.
+
+    BLAS itself is limited to one thread meanwhile: several blocks at a time keep all cores busy
+    even where NumPy, unlike BLAS, would use one.
+    """
+    if n_blocks < 4:
+        return [work(0, 1)]
+    with _TURN:
+        blas = _blas().select(user_api="blas")
+        n = max((library["num_threads"] for library in blas.info()), default=1)
+        with blas.limit(limits=1), concurrent.futures.ThreadPoolExecutor(n) as pool:
+            return list(pool.map(work, range(n), [n] * n))
+
+
+def _choose_groups(maxima, bound, k, dtype, single):
+    """Return queries and groups to open, the least score of the k best, and the hard queries.
+
+    Rounded to dtype, a group's largest score lies between ``low`` and ``high``. At least k items
+    reach the k-th largest ``low``. Of groups that are known to reach just this, the first k
+    suffice: their items stand before all equals. A query is hard, and nothing of it is opened, if
+    its scores are too large for the numbers, or, of those of ``single`` precision, too close.
+    """
+    kth = np.partition(maxima, -k, axis=1)[:, -k]
+    with np.errstate(over="ignore", invalid="ignore"):
+        least = (kth - bound).astype(dtype)
+        near = (maxima + bound[:, None]).astype(dtype, copy=False) >= least[:, None]
+        hard = np.isinf(bound) | (single & (near.sum(axis=1) > 4 * k + 64))
+        near[hard] = False
+        query, group = np.nonzero(near)
+        low, high = (
+            (maxima[query, group] + sign * bound[query]).astype(dtype) for sign in (-1, 1)
+        )
+    tied = (low == least[query]) & (high == low)
+    count = np.append(0, np.cumsum(tied))
+    before = count[np.searchsorted(query, np.arange(len(maxima)))]
+    keep = ~tied | (count[1:] - before[query] <= k)
+    return query[keep], group[keep], least, hard
+
+
+def _open_groups(queries, rows, k, alive, size, query, group, least, bound):
+    """Return scores and items (n_queries, k) of the best in groups; infinity where none is open.
+
+    Queries and groups come in ascending order. What may reach the least score in a fast product
+    is scored in float64, by a sum whose order depends on nothing else.
+    """
+    step = max(1, 2**20 // (size * queries.shape[1]))  # groups at a time, to bound the memory
+    waiting = [(np.empty(0, np.int64), np.empty(0, least.dtype), np.empty(0, np.int64))]
+    for i in range(0, len(query), step):
+        at, items = query[i : i + step], group[i : i + step, None] * size + np.arange(size)
+        opened = rows.take(items, axis=0, mode="clip")
+        counts = items < len(rows)
+        if alive is not None:
+            counts &= alive.take(items, mode="clip")
+        with np.errstate(over="ignore"):
+            rough = np.matmul(opened, queries[at, :, None])[:, :, 0] + bound[at, None]
+            counts &= rough.astype(least.dtype, copy=False) >= least[at, None]
+            at = np.repeat(at, counts.sum(axis=1))
+            products = np.multiply(opened[counts], queries[at], dtype=float)
+            waiting.append((at, products.sum(axis=1).astype(least.dtype), items[counts]))
+        if sum(len(part[0]) for part in waiting) > 2**19:
+            waiting = [_first_k(waiting, k)]
+    query, *best = _first_k(waiting, k)
+    found = np.full((len(queries), k), np.inf, least.dtype), np.empty((len(queries), k), np.int64)
+    for part, flat in zip(found, best, strict=True):
+        part[query[::k]] = flat.reshape(-1, k)
+    return found
+
+
+def _first_k(found, k):
+    """Return the k best of each query, best first, of a list of (queries, scores, items)."""
+    query, scores, items = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = np.lexsort((-scores, query))  # stable: equals stay in order of their items
+    query = query[order]
+    first = np.arange(len(query)) - np.searchsorted(query, query) < k
+    return query[first], scores[order][first], items[order][first]
+
+
+class DescriptionIndex:
+    """Descriptions and their embeddings, searched exactly, changed, and kept in a folder.
+
+    Items live in segments of at most a million: those of a saved index are mapped from their
+    files, never changed, and read when a search comes to them. Adding makes a new segment, small
+    neighbours are joined, removing marks rows as gone. `save` writes new segments under new names
+    and then replaces the manifest, which names the valid files, in one step: after a crash the
+    folder holds the index as it was before or after. A search keeps about one segment in memory
+    at a time if all of them take more than 1 GiB.
+
+    Examples
+    --------
+    >>> index = cm.DescriptionIndex()  # doctest: +SKIP
+    >>> ids = index.add(model.encode_text(texts), texts)  # doctest: +SKIP
+    >>> scores, ids = index.search(model.encode_image(images), k=3)  # doctest: +SKIP
+    >>> index.descriptions(ids)  # doctest: +SKIP
+    """
+
+    def __init__(self):
+        self._segments, self._next_id, self._n_columns = [], 0, None
+        self._folder, self._known = None, set()  # manifests that this index read or wrote
+
+    def __len__(self):
+        """Return the number of items."""
+        return sum(segment.n_alive for segment in self._segments)
+
+    def add(self, E, descriptions):
+        """Add rows of E, kept as float32 (n, d), with a str each; return their ids, int64 (n,).
+
+        Ids count upwards and are never used again.
+        """
+        with np.errstate(over="ignore"):  # refused below
+            E = check_matrix(E, "E", self._n_columns, keep_single=True).astype(np.float32)
+        texts = [text.encode("utf-8", "surrogatepass") for text in check_texts(descriptions)]
+        if len(texts) != len(E):
+            raise ValueError(f"one str per row is needed; {len(E)} rows and {len(texts)} came")
+        check_matrix(E, "E as float32", keep_single=True)
+        ids = np.arange(self._next_id, self._next_id + len(E))
+        for i in range(0, len(E), SECTION):
+            part = slice(i, i + SECTION)
+            starts = np.cumsum([0, *map(len, texts[part])])
+            text = np.frombuffer(b"".join(texts[part]), np.uint8)
+            self._segments.append(_Segment(ids[part], starts, E[part], text))
+        self._next_id, self._n_columns = self._next_id + len(E), E.shape[1]
+        self._join_small()
+        return ids
+
+    def _join_small(self):
+        """Join last neighbours of like size, so that many small additions make few segments."""
+        while len(self._segments) > 1:
+            left, right = self._segments[-2:]
+            if left.n_alive > min(2 * right.n_alive, SECTION // 4 - right.n_alive):
+                break
+            self._segments[-2:] = [_joined([left, right])]
+
+    def remove(self, ids):
+        """Remove items; ValueError, and nothing is removed, if one of the ids is unknown."""
+        for segment, rows in self._find(np.unique(ids)):
+            segment.kill(rows)
+        few = [s for s in self._segments if 0 < 2 * s.n_alive < len(s.ids)]
+        kept = [_joined([s]) if s in few else s for s in self._segments if s.n_alive]
+        self._segments = kept
+
+    def _find(self, ids):
+        """Return (segment, rows) of ids, which ascend; ValueError names those it does not hold."""
+        found, ids, unknown = [], np.asarray(ids), []
+        if ids.size and ids.dtype.kind not in "iu":
+            raise TypeError(f"ids must be integers; {ids.dtype} came")
+        borders = [segment.ids[0] for segment in self._segments]
+        which = np.searchsorted(borders, ids, side="right") - 1
+        for i in np.unique(which):
+            some = ids[which == i]
+            segment = self._segments[max(i, 0)] if self._segments else None
+            rows = segment.rows_of(some) if segment else np.full(len(some), -1)
+            unknown.extend(some[rows < 0])
+            found.append((segment, rows))
+        if unknown:
+            few = ", ".join(map(str, unknown[:5])) + (" ..." if len(unknown) > 5 else "")
+            raise ValueError(f"{len(unknown)} unknown or removed ids: {few}")
+        return found
+
+    def search(self, Q, k):
+        """Return scores and ids (n_queries, k) of the items of largest inner product, best first.
+
+        Exact, as `exact_top_k` with both matrices in float32; equal scores in order of their id.
+        """
+        Q = check_matrix(Q, "Q", self._n_columns, keep_single=True).astype(np.float32, copy=False)
+        _need_int("k", k, 1)
+        if k > len(self):
+            raise ValueError(f"k must be at most {len(self)}, the number of items; {k} came")
+        release = sum(segment.rows.nbytes for segment in self._segments) > 2**30
+        return _merge((segment.search(Q, k, release) for segment in self._segments), k)
+
+    def descriptions(self, ids):
+        """Return the descriptions of ids, an array of any shape, as nested lists of str."""
+        ids = np.asarray(ids)
+        distinct, where = np.unique(ids, return_inverse=True)
+        texts = [text for segment, rows in self._find(distinct) for text in segment.texts(rows)]
+        return np.array(texts, dtype=object)[where.ravel()].reshape(ids.shape).tolist()
+
+    def save(self, path):
+        """Write the index to a folder: only what is not there yet, and a new manifest.
+
+        ValueError, and the folder stays as it is, if it holds another index, or if someone else
+        saved there since this one was loaded; BlockingIOError while someone else is saving.
+        """
+        folder = pathlib.Path(path).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        _sync(folder.parent)
+        with open(folder / "lock", "a") as lock:
+            _claim(lock)
+            manifest, here = folder / "manifest.json", self._folder == folder
+            if not manifest.exists():
+                here = False
+            elif manifest.read_bytes() not in self._known:
+                raise ValueError(f"{path} holds another index, or a newer state: load it first")
+            segments = [segment.write(folder, here) for segment in self._segments]
+            state = {"next_id": self._next_id, "n_columns": self._n_columns, "segments": segments}
+            sealed = _seal(state)
+            _sync(folder)  # the names of the new files, before the manifest counts on them
+            self._known.add(sealed)
+            _write_safely(manifest, lambda file: file.write(sealed))
+            _sync(folder)
+            vars(self).update(vars(self.load(folder)))
+            _clear(folder, {s[key] for s in segments for key in ("name", "alive")})
+
+    @classmethod
+    def load(cls, path):
+        """Open a saved index; only its manifest and its marks of removed rows are read.
+
+        ValueError if the folder holds no index, one of another format, or not all of it.
+        """
+        index, folder = cls(), pathlib.Path(path).absolute()
+        try:
+            sealed = (folder / "manifest.json").read_bytes()
+            state = _unseal(sealed)
+            index._next_id, index._n_columns = state["next_id"], state["n_columns"]
+            for described in state["segments"]:
+                index._segments.append(_Segment.map(folder, index._n_columns, **described))
+        except FileNotFoundError as error:
+            told = f"{pathlib.Path(error.filename).name} is missing"
+            raise ValueError(f"{path} holds no whole index: {told}") from error
+        except ValueError as error:
+            raise ValueError(f"{path} holds no index that can be read: {error}") from error
+        index._folder, index._known = folder, {sealed}
+        return index
+
+
+class _Segment:
+    """Items: ids (n,) ascending, rows (n, d), texts as UTF-8 and where each starts (n + 1,).
+
+    ``alive`` is bool (n,), or None if nothing was removed. The names are those of its files.
+    """
+
+    def __init__(self, ids, starts, rows, text, alive=None, names=(None, None), file=None):
+        self.ids, self.starts, self.rows, self.text = ids, starts, rows, text
+        self.alive, self.names, self.file = alive, names, file
+        self.n_alive = len(ids) if alive is None else int(alive.sum())
+
+    @classmethod
+    def map(cls, folder, d, *, name, alive, n, n_bytes):
+        """Return the segment that `write` described, mapped from its file."""
+        kinds = [("<i8", (n,)), ("<i8", (n + 1,)), ("<f4", (n, d)), ("u1", (n_bytes,))]
+        sizes = [np.dtype(kind).itemsize * math.prod(shape) for kind, shape in kinds]
+        for file, size in ((name, sum(sizes)), (alive, -(-n // 8))):
+            if file and (came := (folder / file).stat().st_size) != size:
+                raise ValueError(f"{file} has {came} bytes instead of {size}")
+        with open(folder / name, "rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        places = zip(kinds, np.cumsum([0, *sizes]).tolist(), strict=False)
+        arrays = [np.ndarray(shape, kind, mapped, place) for (kind, shape), place in places]
+        marks = np.fromfile(folder / alive, np.uint8) if alive else None
+        marks = np.unpackbits(marks, count=n).astype(bool) if alive else None
+        return cls(*arrays, marks, (name, alive), mapped)
+
+    def write(self, folder, here):
+        """Write what is not ``here`` in the folder yet; return what `map` needs."""
+        name, alive = self.names if here else (None, None)
+        if name is None:
+            name = f"{uuid.uuid4().hex}.segment"
+            _write_safely(folder / name, self._put)
+        if alive is None and self.alive is not None:
+            alive = f"{uuid.uuid4().hex}.alive"
+            _write_safely(folder / alive, lambda file: file.write(np.packbits(self.alive)))
+        return {"name": name, "alive": alive, "n": len(self.ids), "n_bytes": len(self.text)}
+
+    def _put(self, file):
+        for array in (self.ids, self.starts, self.rows, self.text):
+            file.write(np.ascontiguousarray(array))
+        self.release()
+
+    def release(self):
+        """Let the memory go that holds what was read of the file; it is read again if needed."""
+        if self.file is not None and hasattr(self.file, "madvise"):
+            self.file.madvise(mmap.MADV_DONTNEED)
+
+    def rows_of(self, ids):
+        """Return the row of each id, -1 if it is not among the living."""
+        rows = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        known = self.ids[rows] == ids
+        return np.where(known if self.alive is None else known & self.alive[rows], rows, -1)
+
+    def kill(self, rows):
+        """Mark rows as removed."""
+        self.alive = np.ones(len(self.ids), bool) if self.alive is None else self.alive
+        self.alive[rows] = False
+        self.n_alive, self.names = int(self.alive.sum()), (self.names[0], None)
+
+    def search(self, Q, k, release):
+        """Return scores and ids of the k best; ``release`` what was read for it."""
+        scores, rows = _section_top_k(Q, self.rows, k, 0, self.alive)
+        found = scores, self.ids[rows]
+        if release:
+            self.release()
+        return found
+
+    def texts(self, rows):
+        """Return the descriptions in rows, a list of str."""
+        ends = zip(self.starts[rows], self.starts[rows + 1], strict=True)
+        return [bytes(self.text[a:b]).decode("utf-8", "surrogatepass") for a, b in ends]
+
+
+def _joined(segments):
+    """Return one segment in memory with the living items of several."""
+    living = [slice(None) if s.alive is None else s.alive for s in segments]
+    ids, rows, lengths = (
+        np.concatenate([part[keep] for part, keep in zip(parts, living, strict=True)])
+        for parts in zip(*((s.ids, s.rows, np.diff(s.starts)) for s in segments), strict=True)
+    )
+    text = [
+        s.text if s.alive is None else s.text[np.repeat(s.alive, np.diff(s.starts))]
+        for s in segments
+    ]
+    return _Segment(ids, np.append(0, np.cumsum(lengths)), rows, np.concatenate(text))
+
+
+def _seal(state):
+    """Return the bytes of a manifest: the state with its format and a checksum."""
+    checksum = hashlib.sha256(json.dumps(state).encode()).hexdigest()
+    manifest = {"kind": "DescriptionIndex", "format": INDEX_FORMAT}
+    return json.dumps(manifest | {"checksum": checksum, "state": state}).encode()
+
+
+def _unseal(sealed):
+    """Return the state in a manifest; ValueError if it is not whole or of another format."""
+    manifest = json.loads(sealed)
+    if not isinstance(manifest, dict) or manifest.get("kind") != "DescriptionIndex":
+        raise ValueError("manifest.json is something else's")
+    if manifest.get("format") != INDEX_FORMAT:
+        came = manifest.get("format")
+        raise ValueError(f"it has format {came}; this version reads format {INDEX_FORMAT}")
+    if _seal(manifest.get("state")) != sealed:
+        raise ValueError("manifest.json is damaged, as its checksum tells")
+    return manifest["state"]
+
+
+def _claim(lock):
+    """Lock an open file against other processes; the lock goes with the file or the process."""
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _sync(folder):
+    """Flush the names in a folder to disk, where the system can."""
+    if os.name != "nt":
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
+def _clear(folder, valid):
+    """Delete an index's files that the manifest does not name, left by crashes or replaced."""
+    for file in folder.iterdir():
+        if INDEX_FILE.fullmatch(file.name) and file.name not in valid:
+            with contextlib.suppress(OSError):  # Windows keeps files that are still mapped
+                file.unlink()
 
 
 # ------------------------------------------------------------------------------------------
