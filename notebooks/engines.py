@@ -90,7 +90,7 @@ class skipping:  # noqa: N801  (a context manager, used like a function)
 
     def __exit__(self, kind, error, trace):
         """Swallow a missing engine, and names and results that an earlier cell did not make."""
-        if kind is not None and issubclass(kind, EngineError | NameError | KeyError):
+        if kind is not None and issubclass(kind, EngineError | ImportError | NameError | KeyError):
             print(f"Skipped without the engine. ({INSTALL})")
             return True
         return False
