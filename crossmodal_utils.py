@@ -9,10 +9,13 @@ Conventions: one item per row; ``X`` are image features (n, d_image), ``Y`` text
 Importing this module changes nothing; all randomness comes from ``random_state``.
 """
 
+import collections
 import concurrent.futures
 import contextlib
+import csv
 import functools
 import hashlib
+import io
 import json
 import math
 import mmap
@@ -22,12 +25,13 @@ import re
 import threading
 import unicodedata
 import uuid
+import warnings
 
 import matplotlib
 import numpy as np
 import threadpoolctl
 from matplotlib import ft2font
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps, UnidentifiedImageError
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import PCA, TruncatedSVD
@@ -46,8 +50,10 @@ class Catalogue:
 
     ``images`` is uint8 (n, height, width, 3), ``texts`` a list of n str, ``attributes`` a dict of
     arrays with n rows. ``catalogue[index]``, an int array, slice, bool mask or one integer, is a
-    new Catalogue.
+    new Catalogue. ``skipped`` is what `load_catalogue` left out.
     """
+
+    skipped = ()
 
     def __init__(self, images, texts, attributes=None):
         if isinstance(texts, str):
@@ -113,6 +119,182 @@ def _need_number(name, value, least, below=math.inf):
     if not isinstance(value, int | float | np.number) or not least <= value < below:
         limit = f"below {below}" if below < math.inf else "finite"
         raise ValueError(f"{name} must be a number >= {least} and {limit}; {value!r} came")
+
+
+def load_catalogue(
+    path,
+    *,
+    image_column="image",
+    text_column="text",
+    on_error="raise",
+    size=64,
+    delimiter=",",
+    encoding="utf-8-sig",
+):
+    """Return a Catalogue of the pictures and texts that a CSV file names.
+
+    Parameters
+    ----------
+    path : str or path
+        The CSV file. Its first line names the columns; blank lines do not count.
+    image_column, text_column : str
+        Columns of the pictures' paths, relative to the file's own folder, and of the texts.
+    on_error : "raise" or "skip"
+        What a bad row does: all are named in one error, or left out and counted in print.
+    size : int
+        Side in pixels of the pictures, see `as_photos`; 100,000 of 64 pixels take 1.2 GB.
+    delimiter, encoding : str
+        Of the file, never guessed. "utf-8-sig" is UTF-8 with or without Excel's mark.
+
+    Returns
+    -------
+    Catalogue
+        Attributes hold every column but the text's as str (dtype object); a column named "group"
+        keeps its items together in `split`. ``skipped`` lists (line, reason) of each row left out.
+
+    Raises
+    ------
+    ValueError
+        With every bad row by line: a wrong number of fields; no text, or one that stands for none
+        (``NO_VALUE``); a path that is empty, a web address, leads out of the folder or to no file;
+        a file that Pillow cannot read whole, or of more pixels than it allows. With "skip" only
+        if no row is good. Always if encoding, quotes or header are broken: no row is safe then.
+    """
+    _need_int("size", size, 16)
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f'on_error must be "raise" or "skip"; {on_error!r} came')
+    path = pathlib.Path(path)
+    names, rows = _read_csv(path, delimiter, encoding)
+    places = [_column(path, names, name) for name in (image_column, text_column)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on oddities that Pillow copes with
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        images, kept, bad = _read_rows(path.parent.resolve(), rows, len(names), *places, size)
+    _tell_bad_rows(path, bad, len(rows), on_error == "raise" or not kept)
+    columns = dict(zip(names, zip(*kept, strict=True), strict=True))
+    texts = [value.strip() for value in columns.pop(text_column)]
+    columns.pop("", None)
+    attributes = {name: np.array(values, dtype=object) for name, values in columns.items()}
+    catalogue = Catalogue(images, texts, attributes)
+    catalogue.skipped = bad
+    return catalogue
+
+
+# What tables write where there is no value, in small letters.
+NO_VALUE = ("", "nan", "none", "null", "na", "n/a", "<na>", "#n/a", "\\n")
+
+
+def _read_csv(path, delimiter, encoding):
+    """Return the names of a CSV file's columns, and its rows as (line, fields)."""
+    try:
+        text = path.read_bytes().decode(encoding)
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        byte = error.object[error.start]
+        told = f"{path.name} is not {encoding}: byte {byte:#04x} in line {line}"
+        other = 'such as "cp1252" (Latin-1, Excel on Windows) or "utf-16"'
+        raise ValueError(f"{told}; pass its own encoding, {other}") from error
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line, rows = 1, []
+    try:
+        for fields in reader:
+            if fields:
+                rows.append((line, fields))
+            line = reader.line_num + 1  # a record may run over several lines
+    except csv.Error as error:
+        told = f"{path.name}, line {line}: {error}"
+        raise ValueError(f"{told}; mend it, a quote there may never close") from error
+    if len(rows) < 2:
+        missing = "rows below its header" if rows else "header: its first line must name columns"
+        raise ValueError(f"{path.name} has no {missing}")
+    return [name.strip() for name in rows[0][1]], rows[1:]
+
+
+def _column(path, names, name):
+    """Return the place of a column; ValueError unless it, and any named column, stands once."""
+    if name not in names:
+        told = f"{path.name} has no column {name!r}, it has {names!r:.300}"
+        raise ValueError(f"{told}; pass image_column, text_column or another delimiter")
+    twice = [column for column, n in collections.Counter(names).items() if column and n > 1]
+    if twice:
+        raise ValueError(f"{path.name} has more than one column {twice[0]!r}; rename one")
+    return names.index(name)
+
+
+def _read_rows(folder, rows, n_fields, picture, text, size):
+    """Return the images and the fields of the good rows, and (line, reason) of the bad ones.
+
+    One picture is held at a time at its full size.
+    """
+    images, kept, bad = np.empty((len(rows), size, size, 3), dtype=np.uint8), [], []
+    for number, (line, fields) in enumerate(rows, 1):
+        try:
+            _check_fields(fields, n_fields, text)
+            images[len(kept)] = _read_picture(folder, fields[picture].strip(), size)
+            kept.append(fields)
+        except ValueError as error:
+            bad.append((line, str(error)))
+        if number % 2000 == 0:
+            print(f"{number:,} of {len(rows):,} rows read", flush=True)
+    return images[: len(kept)], kept, bad
+
+
+def _check_fields(fields, n_fields, text):
+    """Raise ValueError unless a row has this many fields and a text."""
+    if len(fields) != n_fields:
+        raise ValueError(f"wrong number of fields: {len(fields)}, the header has {n_fields}")
+    if (value := fields[text].strip()).casefold() in NO_VALUE:
+        raise ValueError(f"no text: {value!r}")
+    if "\0" in value:
+        raise ValueError(f"a zero byte in the text: {value!r:.60}")
+
+
+def _read_picture(folder, name, size):
+    """Return the picture in a file as uint8 (size, size, 3); ValueError if there is none."""
+    detail = ""
+    try:
+        path, why = _find_picture(folder, name)
+        if not why:
+            with Image.open(path) as image:
+                if image.format == "EPS":  # a program, which Ghostscript may run for ever
+                    raise ValueError("an EPS file: save it as PNG")
+                image.draft(None, (3 * size, 3 * size))  # large JPEGs come smaller, and sooner
+                return _fit(ImageOps.exif_transpose(image), size)
+    except UnidentifiedImageError:
+        why = "not a picture that Pillow knows"
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        why = f"more pixels than Pillow's limit of {Image.MAX_IMAGE_PIXELS:,}"
+    except Exception as error:  # a damaged file can fail a decoder in any way
+        why, detail = "unreadable", f" ({getattr(error, 'strerror', None) or error})"
+    raise ValueError(f"{why}: {name!r:.80}{detail:.120}")
+
+
+def _find_picture(folder, name):
+    """Return the path of a picture, and the reason against reading it, or an empty one."""
+    if name.casefold() in NO_VALUE:
+        return None, "no image"
+    if re.match(r"(?i)[a-z][a-z\d+.-]+://|data:", name):
+        return None, "a web address, to be downloaded first"
+    path = (folder / name.replace("\\", "/")).resolve()
+    if not path.is_relative_to(folder):
+        return path, "leads out of the CSV file's folder"
+    if not path.is_file():  # a pipe is none either: one would wait for it
+        return path, "a folder, not a file" if path.is_dir() else "no such file"
+    return path, "" if path.stat().st_size else "an empty file"
+
+
+def _tell_bad_rows(path, bad, n_rows, is_error):
+    """Raise ValueError that lists the bad rows, at most 20, or print how many of which kind."""
+    if bad and is_error:
+        lines = [f"\n  line {line}: {why}" for line, why in bad[:20]]
+        more = f"\n  and {len(bad) - 20} more" if len(bad) > 20 else ""
+        advice = 'mend them, or pass on_error="skip"' if len(bad) < n_rows else "no row is good"
+        told = f"{path.name}: {len(bad)} of {n_rows} rows are bad; {advice}"
+        raise ValueError(told + "".join(lines) + more)
+    kinds = collections.Counter(why.partition(":")[0] for _, why in bad).most_common()
+    if bad:
+        counts = ", ".join(f"{n:,} {kind}" for kind, n in kinds)
+        print(f"{path.name}: {len(bad):,} of {n_rows:,} rows skipped ({counts})", flush=True)
 
 
 def load_characters(*, font="DejaVuSans.ttf", size=48):
@@ -213,7 +395,10 @@ def _rgb(image):
         raise ValueError(f"each image must have pixels; one of {image.size} came")
     if image.mode[0] in "IF":  # Pillow would cut these off at 255 and show white
         grey = np.asarray(image, dtype=float)
+        if not np.isfinite(grey).all():
+            raise ValueError("each image must be finite; one holds NaN or infinity")
         top = 65535 if image.mode[0] == "I" and (";" in image.mode or grey.max() > 255) else 255
+        top = 1 if image.mode == "F" and grey.max() <= 1 else top
         image = Image.fromarray(np.clip(grey * (255 / top), 0, 255).astype(np.uint8))
     if image.mode[-1] not in "Aa" and "transparency" not in image.info:
         return image.convert("RGB")
@@ -1294,26 +1479,33 @@ def exact_top_k(queries, database, k):
     _need_int("k", k, 1)
     if k > len(database):
         raise ValueError(f"k must be at most {len(database)}, the number of items; {k} came")
-    starts = range(0, len(database), SECTION)
-    sections = ((start, database[start : start + SECTION]) for start in starts)
-    return _merge((_section_top_k(queries, rows, k, start) for start, rows in sections), k)
+    found = []
+    for start in range(0, len(database), SECTION):
+        part = _Section(database[start : start + SECTION], start)
+        found.append(_section_top_k(queries, part, k))
+    return _merge(found, k)
+
+
+class _Section:
+    """Rows (n, d) of a database from ``start`` on, and which are ``alive``, bool (n,) or None.
+
+    ``longest``, a bound on the length of its rows, is known once they were all looked at.
+    """
+
+    def __init__(self, rows, start=0, alive=None):
+        self.rows, self.start, self.alive, self.longest = rows, start, alive, None
 
 
 def _merge(found, k):
     """Return the k best of results in order of their indices, each of them best first."""
-    best = next(found)
-    for new in found:
-        scores, indices = (np.hstack(both) for both in zip(best, new, strict=True))
-        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        best = [np.take_along_axis(part, order, axis=1) for part in (scores, indices)]
-    return tuple(best)
+    scores, indices = (np.hstack(parts) for parts in zip(*found, strict=True))
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return tuple(np.take_along_axis(part, order, axis=1) for part in (scores, indices))
 
 
-def _section_top_k(queries, rows, k, start, alive=None):
-    """Return what `exact_top_k` does for rows that stand in the database from start on.
-
-    ``alive``, optional, is bool (n_rows,), the rows that count. k may exceed their number.
-    """
+def _section_top_k(queries, section, k):
+    """Return what `exact_top_k` does for one section; k may exceed the number of its items."""
+    rows, alive = section.rows, section.alive
     k = min(k, len(rows) if alive is None else int(alive.sum()))
     dtype = np.result_type(queries, rows)
     size = 2 ** min(6, int(math.log2(len(rows) / k) / 2))  # of a group: at most sqrt(n / k)
@@ -1321,25 +1513,25 @@ def _section_top_k(queries, rows, k, start, alive=None):
     found = []
     for i in range(0, len(queries), step):
         batch = queries[i : i + step].astype(dtype, copy=False)
-        found.append(_batch_top_k(batch, rows, k, start, alive, size, dtype))
+        found.append(_batch_top_k(batch, section, k, size, dtype))
     scores, items = (np.concatenate(part) for part in zip(*found, strict=True))
-    return scores, items + start
+    return scores, items + section.start
 
 
-def _batch_top_k(queries, rows, k, start, alive, size, dtype):
+def _batch_top_k(queries, section, k, size, dtype):
     """Scan with the queries' precision, choose groups and open them; scores have dtype.
 
     Where float32 leaves too many groups that may be equal, float64 tells them apart: duplicates
     then agree in their rounded score, so that the first k groups of them suffice.
     """
-    maxima, bound = _scan(queries, rows, start, alive, size)
+    maxima, bound = _scan(queries, section, size)
     single = queries.dtype == np.float32
     query, group, least, hard = _choose_groups(maxima, bound, k, dtype, single)
     del maxima  # to bound the memory
-    found = _open_groups(queries, rows, k, alive, size, query, group, least, bound)
+    found = _open_groups(queries, section, k, size, query, group, least, bound)
     if single and hard.any():
         again = queries[hard].astype(float)
-        again = _batch_top_k(again, rows, k, start, alive, size, dtype)
+        again = _batch_top_k(again, section, k, size, dtype)
         for part, exact in zip(found, again, strict=True):
             part[hard] = exact
     if not np.isfinite(found[0]).all():
@@ -1347,35 +1539,38 @@ def _batch_top_k(queries, rows, k, start, alive, size, dtype):
     return found
 
 
-def _scan(queries, rows, start, alive, size):
+def _scan(queries, section, size):
     """Return each group's largest score, (n_queries, n_groups), and how far off it may be.
 
     The bound (n_queries,) is that of the rounding of any sum of d products: d eps |query| |row|,
     with the length of the longest row. A row that does not count scores minus infinity.
     """
+    rows, alive, known = section.rows, section.alive, section.longest
     (n_queries, d), n, dtype = queries.shape, len(rows), queries.dtype
-    step = 64 * max(1, min(256, 8192 // n_queries, 2**16 // d))  # a block's scores fit the cache
+    step = 64 * max(1, min(64, 8192 // n_queries, 2**16 // d))  # a block's scores fit the cache
     columns = np.ascontiguousarray(queries.T)
     maxima = np.empty((n_queries, -(-n // size)), dtype)
 
     def work(thread, n_threads):
         S, longest = np.empty((step, n_queries), dtype), 0.0
-        for i in range(thread * step, n, n_threads * step):
-            block = np.ascontiguousarray(rows[i : i + step], dtype)
-            longest = max(longest, _longest(block, start + i))
-            with np.errstate(over="ignore", invalid="ignore"):  # the bound tells when
+        with np.errstate(over="ignore", invalid="ignore"):  # the bound tells when
+            for i in range(thread * step, n, n_threads * step):
+                block = np.ascontiguousarray(rows[i : i + step], dtype)
                 np.matmul(block, columns, out=S[: len(block)])
-            S[len(block) :] = -np.inf
-            if alive is not None:
-                S[: len(block)][~alive[i : i + step]] = -np.inf
-            groups = S[: -(-len(block) // size) * size].reshape(-1, size, n_queries)
-            top = np.maximum.reduce(groups, axis=1)
-            maxima[:, i // size : i // size + len(top)] = top.T
+                if known is None:
+                    longest = max(longest, _longest(block, section.start + i))
+                S[len(block) :] = -np.inf
+                if alive is not None:
+                    S[: len(block)][~alive[i : i + step]] = -np.inf
+                groups = S[: -(-len(block) // size) * size].reshape(-1, size, n_queries)
+                top = np.maximum.reduce(groups, axis=1)
+                maxima[:, i // size : i // size + len(top)] = top.T
         return longest
 
     longest, limits = max(_in_threads(work, -(-n // step))), np.finfo(dtype)
+    section.longest = longest if known is None else known
     with np.errstate(over="ignore"):
-        reach = longest * np.linalg.norm(queries.astype(float), axis=1)
+        reach = section.longest * np.linalg.norm(queries.astype(float), axis=1)
         bound = (d + 2) * (limits.eps * reach + limits.tiny)
     return maxima, np.where(reach < limits.max / 4, bound, np.inf).astype(dtype)
 
@@ -1438,12 +1633,13 @@ def _choose_groups(maxima, bound, k, dtype, single):
     return query[keep], group[keep], least, hard
 
 
-def _open_groups(queries, rows, k, alive, size, query, group, least, bound):
+def _open_groups(queries, section, k, size, query, group, least, bound):
     """Return scores and items (n_queries, k) of the best in groups; infinity where none is open.
 
     Queries and groups come in ascending order. What may reach the least score in a fast product
     is scored in float64, by a sum whose order depends on nothing else.
     """
+    rows, alive = section.rows, section.alive
     step = max(1, 2**20 // (size * queries.shape[1]))  # groups at a time, to bound the memory
     waiting = [(np.empty(0, np.int64), np.empty(0, least.dtype), np.empty(0, np.int64))]
     for i in range(0, len(query), step):
@@ -1576,7 +1772,7 @@ class DescriptionIndex:
         if k > len(self):
             raise ValueError(f"k must be at most {len(self)}, the number of items; {k} came")
         release = sum(segment.rows.nbytes for segment in self._segments) > 2**30
-        return _merge((segment.search(Q, k, release) for segment in self._segments), k)
+        return _merge([segment.search(Q, k, release) for segment in self._segments], k)
 
     def descriptions(self, ids):
         """Return the descriptions of ids, an array of any shape, as nested lists of str."""
@@ -1640,15 +1836,15 @@ class DescriptionIndex:
         return index
 
 
-class _Segment:
+class _Segment(_Section):
     """Items: ids (n,) ascending, rows (n, d), texts as UTF-8 and where each starts (n + 1,).
 
-    ``alive`` is bool (n,), or None if nothing was removed. The names are those of its files.
+    The names are those of its files, of which the first may be mapped.
     """
 
     def __init__(self, ids, starts, rows, text, alive=None, names=(None, None), file=None):
-        self.ids, self.starts, self.rows, self.text = ids, starts, rows, text
-        self.alive, self.names, self.file = alive, names, file
+        super().__init__(rows, alive=alive)
+        self.ids, self.starts, self.text, self.names, self.file = ids, starts, text, names, file
         self.n_alive = len(ids) if alive is None else int(alive.sum())
 
     @classmethod
@@ -1702,7 +1898,7 @@ class _Segment:
 
     def search(self, Q, k, release):
         """Return scores and ids of the k best; ``release`` what was read for it."""
-        scores, rows = _section_top_k(Q, self.rows, k, 0, self.alive)
+        scores, rows = _section_top_k(Q, self, k)
         found = scores, self.ids[rows]
         if release:
             self.release()

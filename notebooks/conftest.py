@@ -1,8 +1,43 @@
-"""Make nbval compare the alternative texts of pictures too, which it leaves out as metadata."""
+"""What pytest does with the notebooks beyond nbval: order, threads, texts of pictures."""
+
+import os
 
 import pytest
 
 import guards
+
+# Notebook 01 saves the model that most others load, so it starts first; beside it runs what needs
+# no model. Then come the long ones, so that both workers end at about the same time.
+ORDER = (
+    "notebooks/01",
+    "notebooks/05",
+    "tests/test_real_characters",
+    "tests/test_helper",
+    "notebooks/04",
+    "notebooks/03",
+    "notebooks/06",
+    "notebooks/02",
+)
+
+
+def pytest_configure(config):
+    """Give each of several workers, and the kernels that it starts, one thread.
+
+    BLAS reads this when NumPy is first imported, which is later. More threads than cores only
+    get in each other's way.
+    """
+    if hasattr(config, "workerinput"):
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
+
+
+def pytest_collection_modifyitems(items):
+    """Put the files in order; within a file nothing changes."""
+
+    def place(item):
+        return next((i for i, start in enumerate(ORDER) if item.nodeid.startswith(start)), 99)
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -99,9 +99,12 @@ def exact_methods(queries, database):
 
     flat = faiss.IndexFlatIP(database.shape[1])
     flat.add(database)
+    index = cm.DescriptionIndex()
+    index.add(database, [""] * len(database))
     brute = NearestNeighbors(n_neighbors=K, algorithm="brute", metric="sqeuclidean").fit(database)
     return {
         "exact_top_k": lambda: cm.exact_top_k(queries, database, K),
+        "DescriptionIndex.search": lambda: index.search(queries, K),
         "scikit-learn, brute, sqeuclidean": lambda: brute.kneighbors(queries),
         "FAISS IndexFlatIP": lambda: flat.search(queries, K),
         **bare_product(queries, database),
