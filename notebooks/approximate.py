@@ -131,7 +131,7 @@ class InvertedLists(BaseEstimator):
             raise ValueError(f"n_lists must be at most {len(E)}, the rows; {self.n_lists} came")
         some = _sample(E, max(self.n_train, 30 * self.n_lists), self.random_state)
         self.centres_ = _centres(some, self.n_lists, self.n_iterations, self.random_state)
-        self._fill(E, nearest(E, self.centres_))
+        self._fill(E, nearest(E, self.centres_.astype(float)))
         self.n_items_, self.n_features_in_ = E.shape
         return self
 
@@ -172,7 +172,8 @@ class InvertedLists(BaseEstimator):
         cm._need_int("n_probe", n_probe, 1)
         if n_probe > self.n_lists:
             raise ValueError(f"n_probe must be at most {self.n_lists}, the lists; {n_probe} came")
-        closeness = Q @ self.centres_.T - np.square(self.centres_).sum(axis=1) / 2
+        centres = self.centres_.astype(float)  # as in fit, see nearest
+        closeness = Q @ centres.T - np.square(centres).sum(axis=1) / 2
         return np.argpartition(-closeness, n_probe - 1, axis=1)[:, :n_probe]
 
     def rows_scored(self, Q, n_probe=None):
@@ -279,7 +280,10 @@ def _centres(E, n, n_iterations, random_state):
 
 
 def nearest(E, centres):
-    """Return the number of the nearest centre of each row, int32 (n,), by Euclidean distance."""
+    """Return the number of the nearest centre of each row, int32 (n,), by Euclidean distance.
+
+    With centres in double precision, rows at a border fall the same way on every machine.
+    """
     # |e - c|^2 = |e|^2 - 2 (e.c - |c|^2 / 2), and |e|^2 is the same for all centres.
     half, labels = np.square(centres).sum(axis=1) / 2, np.empty(len(E), dtype=np.int32)
     starts = range(0, len(E), 2048)
