@@ -11,7 +11,6 @@ import guards
 ORDER = (
     "notebooks/01",
     "notebooks/05",
-    "tests/test_real_characters",
     "tests/test_helper",
     "notebooks/04",
     "notebooks/03",
