@@ -105,7 +105,7 @@ def address():
     return os.environ.get("VECTOR_URI") or None, os.environ.get("VECTOR_TOKEN", "")
 
 
-def connect(uri, *, token="", timeout=5.0):
+def connect(uri, *, token="", timeout=10.0):
     """Return a ``pymilvus.MilvusClient`` that has answered, or raise within about the timeout.
 
     Parameters

@@ -129,6 +129,10 @@ class Gallery:
         vars(self).update(parts)
         self.n_true = len(self.photos)
 
+    def project(self, Z):
+        """Return embeddings (m, 256) of the model as rows like those of ``E``, (m, d)."""
+        return on_grid(Z @ self.axes[:, : self.E.shape[1]])
+
     def save(self, path):
         """Write the gallery to one .npz file; a crash leaves no half of it."""
         arrays = {name: getattr(self, name) for name in self.ARRAYS}

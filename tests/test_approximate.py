@@ -389,9 +389,9 @@ def test_the_gallery_is_distinct_and_describes_other_products(shop, small):
 
 def test_rows_are_those_of_their_texts(shop, small):
     model, _, test = shop
-    rows = million.on_grid(model.encode_text(small.texts[:]) @ small.axes[:, :8])
+    rows = small.project(model.encode_text(small.texts[:]))
     assert np.abs(rows - small.E).max() <= 1.01 / million.GRID  # a rounding may fall either way
-    photos = million.on_grid(model.encode_image(test.images) @ small.axes[:, :8])
+    photos = small.project(model.encode_image(test.images))
     assert (photos == small.photos).all()
 
 
