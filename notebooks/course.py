@@ -14,6 +14,7 @@ import math
 import numbers
 import pathlib
 import re
+import textwrap
 import warnings
 
 import matplotlib.pyplot as plt
@@ -441,8 +442,9 @@ def shop_model(train, validation):
 def show(fig, alt, caption):
     """Display a figure with its text for screen readers, close it, and print its caption.
 
-    JupyterLab does not pass the alt text on, so the caption says all that matters as text.
+    JupyterLab does not pass the alt text on, so the caption says all that matters as text. It is
+    wrapped here, since JupyterLab would break a long line within words.
     """
     display(fig, metadata={"image/png": {"alt": alt}})
     plt.close(fig)
-    print(caption)
+    print(textwrap.fill(caption, 92, break_long_words=False, break_on_hyphens=False))
