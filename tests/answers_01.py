@@ -36,8 +36,7 @@ def whiten(power, *, ddof=0, centre=True, use=True):
 
 
 def whiten_columns(Z, shrinkage):
-    spread = Z.var(axis=0)
-    return np.diag((spread + shrinkage * spread.mean()) ** -0.5)
+    return np.eye(Z.shape[1]) / (Z.std(axis=0) * (1 + shrinkage) ** 0.5)
 
 
 def both_directions(S):
