@@ -1547,7 +1547,9 @@ def _scan(queries, section, size):
     """
     rows, alive, known = section.rows, section.alive, section.longest
     (n_queries, d), n, dtype = queries.shape, len(rows), queries.dtype
-    step = 64 * max(1, min(64, 8192 // n_queries, 2**16 // d))  # a block's scores fit the cache
+    step = 64 * max(1, min(256, 8192 // n_queries, 2**14 // d))  # a block fits the cache
+    if known is not None and n_queries < 4 and rows.dtype == dtype and rows.flags.c_contiguous:
+        step = -(-n // 64) * 64  # few queries wait for memory; BLAS reads best in one piece
     columns = np.ascontiguousarray(queries.T)
     maxima = np.empty((n_queries, -(-n // size)), dtype)
 
