@@ -608,7 +608,7 @@ def test_contrastive_beats_cca_beats_chance(models, shop, features):
     for side in range(2):
         assert scores["cca"][side] > chance + 0.15
         assert scores["contrastive"][side] > scores["cca"][side] + 0.03
-        assert scores["combined"][side] > scores["cca"][side] + 0.03
+        assert scores["combined"][side] > scores["cca"][side] + 0.02
 
 
 @pytest.mark.parametrize("objective", ["cca", "contrastive", "combined"])
