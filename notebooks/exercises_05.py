@@ -171,7 +171,7 @@ def _inside_probes():
 
 check_inside = Check(
     _inside_probes,
-    right="The path is worked out first and judged then, so no detour gets past it.",
+    right="The path is judged at every step, so no detour gets past it.",
     mistakes=[
         Mistake(
             "any two dots",
@@ -227,7 +227,7 @@ def _runs(word, n):
 
 check_runs = Check(
     _runs_probes,
-    right="The marks tell a beginning from a middle, and a short word still has a run.",
+    right="The marks tell a beginning from a middle, and no run is cut short at the end.",
     mistakes=[
         Mistake(
             "no marks",

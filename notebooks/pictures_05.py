@@ -9,8 +9,14 @@ from pictures_02 import _axes, _photos, _show, readable
 
 
 def _wrapped(name, width=16):
-    """Return a name in lower case, on lines of a readable length."""
-    return textwrap.fill(name.lower(), width, break_long_words=False)
+    """Return a name on lines of a readable length."""
+    return textwrap.fill(name, width, break_long_words=False)
+
+
+def _legend_below(ax):
+    """Put the legend under the axes, where no key can be taken for a point."""
+    n_keys = len(ax.get_legend_handles_labels()[0])
+    ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.4, -0.14), ncols=n_keys)
 
 
 def _listed(rows):
@@ -42,9 +48,9 @@ def some_characters(catalogue):
 @readable
 def ladder(rows, chance):
     """Draw recall@1 of all methods, with intervals."""
-    fig, ax = _axes(figsize=(11, 6.2))
+    fig, ax = _axes(figsize=(11, 7.4))
     cm.plot_comparison(ax, rows, chance=chance)
-    ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0.0, 0.02))
+    _legend_below(ax)
     ax.set_title("Each step counts: features, objective, correction")
     listed = _listed(rows)
     _show(
@@ -52,41 +58,43 @@ def ladder(rows, chance):
         f"Recall@1 with 95 % intervals by method, picture to name / name to picture. {listed}.",
         "Figure 2. Test recall@1 among 1,000 unseen names, picture to name / name to picture.\n"
         + textwrap.fill(f"{listed}.", 95)
-        + f"\nBars: 95 % intervals. Chance: {chance:g}.",
+        + f"\nBars: 95 % intervals of each method by itself; chance: {chance:g}. "
+        "The next cell compares in pairs.",
     )
 
 
 @readable
 def groups(rows, chance):
     """Draw recall@1 by group of names, with intervals."""
-    fig, ax = _axes(figsize=(11, 5.4))
+    fig, ax = _axes(figsize=(11, 6.4))
     cm.plot_comparison(ax, rows, chance=chance)
-    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(0.06, 0.45))
-    ax.set_title("Strict rules are learned best; a word never learned costs most")
+    _legend_below(ax)
+    ax.set_title("Known parts are found more often than words never learned")
     listed = _listed(rows)
     _show(
         fig,
         f"Recall@1 with 95 % intervals by group of names. {listed}.",
         "Figure 3. Test recall@1 by group (number of names), picture to name / name to picture.\n"
-        + textwrap.fill(f"{listed}.", 95),
+        + textwrap.fill(f"{listed}.", 95)
+        + "\nBars: 95 % intervals after Wilson.",
     )
 
 
 @readable
 def failures(catalogue, shown, found, counts):
     """Show the first failures of each family: the picture asked, and that of the name found."""
-    fig, axes = _axes(len(shown), 4, figsize=(11, 11.5))
+    # The narrow column between the two pairs stays empty.
+    fig, axes = _axes(len(shown), 5, figsize=(12, 12.5), width_ratios=[1, 1, 0.3, 1, 1])
     for line, items, kind in zip(axes, shown, counts, strict=True):
         for ax in line:
             ax.axis("off")
-        for k, item in enumerate(items):
-            pair = line[2 * k : 2 * k + 2]
+        told = f"{textwrap.fill(kind, 14)}\n({counts[kind]})"
+        line[0].text(-0.22, 0.5, told, transform=line[0].transAxes, ha="right", va="center")
+        for item, pair in zip(items, (line[:2], line[3:]), strict=False):
             for ax, i, word in zip(pair, (item, found[item]), ("asked", "found"), strict=True):
                 ax.axis("on")
-                _photos([ax], catalogue.images[[i]], [_wrapped(catalogue.texts[i], 24)])
-                ax.set_title(
-                    word if k or word == "found" else f"{kind}: {counts[kind]}", fontsize=12
-                )
+                _photos([ax], catalogue.images[[i]], [_wrapped(catalogue.texts[i], 20)])
+                ax.set_title(word, fontsize=12)
                 ax.xaxis.label.set_size(9)
     total = sum(counts.values())
     listed = ", ".join(f"{kind} {n}" for kind, n in counts.items())
@@ -123,10 +131,11 @@ def name_to_characters(catalogue, typed, nearest):
 @readable
 def shift(rows):
     """Draw recall@1 at home and away, before and after augmentation."""
-    fig, ax = _axes(figsize=(11, 4.2))
+    fig, ax = _axes(figsize=(11, 4.8))
     cm.plot_comparison(ax, rows)
-    ax.legend(frameon=False, loc="upper left")
-    ax.set_title("A new hand costs recall; more typefaces win little of it back")
+    ax.set_xlim(left=0)
+    _legend_below(ax)
+    ax.set_title("Serif loses little; STIX loses more than half")
     listed = _listed(rows)
     _show(
         fig,
@@ -139,11 +148,12 @@ def shift(rows):
 @readable
 def drawing(image, names, scores):
     """Show a drawing with the names that come closest."""
-    fig, (left, right) = _axes(1, 2, figsize=(10, 3), width_ratios=[1, 3])
+    fig, (left, right) = _axes(1, 2, figsize=(9, 3), width_ratios=[1, 2.2])
     _photos([left], image[None])
     right.axis("off")
     for place, (name, score) in enumerate(zip(names, scores, strict=True)):
-        right.text(0, 0.9 - 0.19 * place, f"{score:.2f}  {name}", fontsize=13)
+        told = f"{score:.2f}  {name}".replace("-", "\N{MINUS SIGN}", int(score < 0))
+        right.text(0, 0.9 - 0.19 * place, told, fontsize=13)
     fig.suptitle("A drawing, and the names nearest to it")
     listed = "; ".join(f"{name} {score:.2f}" for name, score in zip(names, scores, strict=True))
     _show(
@@ -187,7 +197,7 @@ def learning_curve(sizes, curves, chance, number):
     ax.set(xlabel="training pairs (each step doubles them)", ylabel="recall@1 (share of queries)")
     ax.grid(alpha=0.3)
     ax.legend(frameon=False, loc="upper left")
-    ax.set_title("The curve still climbs: more pairs would help")
+    ax.set_title("Recall rose with each doubling of the pairs")
     told = "; ".join(
         f"{name} {', '.join(f'{value:.2f}' for value, _, _ in points)}"
         for name, points in curves.items()
