@@ -442,9 +442,14 @@ def shop_model(train, validation):
 def show(fig, alt, caption):
     """Display a figure with its text for screen readers, close it, and print its caption.
 
-    JupyterLab does not pass the alt text on, so the caption says all that matters as text. It is
-    wrapped here, since JupyterLab would break a long line within words.
+    JupyterLab does not pass the alt text on, so the caption says all that matters as text.
     """
     display(fig, metadata={"image/png": {"alt": alt}})
     plt.close(fig)
-    print(textwrap.fill(caption, 92, break_long_words=False, break_on_hyphens=False))
+    print_caption(caption)
+
+
+def print_caption(caption):
+    """Print a caption in lines that JupyterLab need not break, which it does within words."""
+    for line in caption.splitlines():
+        print(textwrap.fill(line, 92, break_long_words=False, break_on_hyphens=False))

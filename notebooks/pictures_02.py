@@ -8,6 +8,7 @@ import numpy as np
 import PIL.Image
 from IPython.display import Image, display
 
+import course
 import crossmodal_utils as cm
 
 GREY = "#bbbbbb"
@@ -30,7 +31,7 @@ def _show(fig, alt, caption):
     picture = PIL.Image.open(full).convert("RGB").quantize(256, dither=PIL.Image.Dither.NONE)
     picture.save(small, format="png", optimize=True)
     display(Image(small.getvalue()), metadata={"image/png": {"alt": alt}})
-    print(caption)
+    course.print_caption(caption)
 
 
 def _photos(axes, images, captions=None, edges=None):

@@ -57,8 +57,8 @@ def ladder(rows, chance):
         fig,
         f"Recall@1 with 95 % intervals by method, picture to name / name to picture. {listed}.",
         "Figure 2. Test recall@1 among 1,000 unseen names, picture to name / name to picture.\n"
-        + textwrap.fill(f"{listed}.", 95)
-        + f"\nBars: 95 % intervals of each method by itself; chance: {chance:g}. "
+        f"{listed}."
+        f"\nBars: 95 % intervals of each method by itself; chance: {chance:g}. "
         "The next cell compares in pairs.",
     )
 
@@ -75,8 +75,8 @@ def groups(rows, chance):
         fig,
         f"Recall@1 with 95 % intervals by group of names. {listed}.",
         "Figure 3. Test recall@1 by group (number of names), picture to name / name to picture.\n"
-        + textwrap.fill(f"{listed}.", 95)
-        + "\nBars: 95 % intervals after Wilson.",
+        f"{listed}."
+        "\nBars: 95 % intervals after Wilson.",
     )
 
 
@@ -124,7 +124,7 @@ def name_to_characters(catalogue, typed, nearest):
         fig,
         f"{len(typed)} rows of {nearest.shape[1]} characters, one row for each typed name. "
         f"First in each row: {first}.",
-        "Figure 5. Nearest first. " + textwrap.fill(first, 95) + ".",
+        f"Figure 5. Nearest first. {first}.",
     )
 
 
@@ -141,7 +141,7 @@ def shift(rows):
         fig,
         f"Recall@1 with 95 % intervals in an unseen typeface and at home. {listed}.",
         "Figure 6. CCA, recall@1 of the names both typefaces hold, that typeface / DejaVu Sans.\n"
-        + textwrap.fill(f"{listed}.", 95),
+        f"{listed}.",
     )
 
 
@@ -159,7 +159,7 @@ def drawing(image, names, scores):
     _show(
         fig,
         f"A drawing of 48 by 48 pixels with the five nearest names. {listed}.",
-        "Figure 7. The five nearest names and their scores.\n" + textwrap.fill(f"{listed}.", 95),
+        f"Figure 7. The five nearest names and their scores.\n{listed}.",
     )
 
 
