@@ -413,18 +413,50 @@ def _one_line(text):
 def shop():
     """Return the course's products as (train, validation, test): 7,000, 500 and 1,000.
 
-    No product of one part has the same six shared attributes as one of another.
+    No product of one part has the same six shared attributes as one of another. They are drawn
+    once and then read from notebooks/saved/.
     """
-    catalogue = cm.make_catalogue(8800, random_state=0)
+    path = photos_file()
+    catalogue = _read(path) if path.exists() else cm.make_catalogue(8800, random_state=0)
+    if not path.exists():
+        arrays = {f"attribute/{name}": values for name, values in catalogue.attributes.items()}
+        _replace(path, images=catalogue.images, texts=np.array(catalogue.texts), **arrays)
     train, validation, test = catalogue.split(validation=500, test=1000, random_state=0)
     return train[:7000], validation, test
 
 
-def model_file():
-    """Return the path of the trained model: a new one for each version of the helper."""
+def _read(path):
+    """Return the Catalogue in a file that `shop` wrote."""
+    with np.load(path, allow_pickle=False) as file:
+        named = {name.partition("/")[2]: name for name in file.files if "/" in name}
+        attributes = {name: file[key] for name, key in named.items()}
+        return cm.Catalogue(file["images"], file["texts"].tolist(), attributes)
+
+
+def _replace(path, **arrays):
+    """Write arrays to a file, and remove those of other versions, which no notebook reads."""
+    path.parent.mkdir(exist_ok=True)
+    cm._write_safely(path, lambda file: np.savez(file, **arrays))
+    for old in path.parent.glob(f"{path.stem.rpartition('_')[0]}_*.npz"):
+        if old != path:
+            old.unlink(missing_ok=True)
+
+
+def _saved(what):
+    """Return the path of a file in notebooks/saved/: a new one for each version of the helper."""
     source = pathlib.Path(cm.__file__).read_bytes()
     version = hashlib.sha256(source.replace(b"\r\n", b"\n")).hexdigest()[:8]
-    return pathlib.Path("saved", f"shop_model_{version}.npz")
+    return pathlib.Path("saved", f"{what}_{version}.npz")
+
+
+def photos_file():
+    """Return the path of the drawn products."""
+    return _saved("photos")
+
+
+def model_file():
+    """Return the path of the trained model."""
+    return _saved("shop_model")
 
 
 def shop_model(train, validation):

@@ -30,8 +30,14 @@ CHUNK = 10_000  # descriptions written at a time, each chunk from a seed of its 
 def shop():
     """Return the texts of the training products, and the test products, of ``course.shop()``.
 
-    Word for word and pixel for pixel, but only the photos of the test products are drawn.
+    Word for word and pixel for pixel; where they were not drawn before, only the photos of the
+    test products are.
     """
+    import course  # here, as it is slow to import and processes that only write do without
+
+    if course.photos_file().exists():
+        train, _, test = course.shop()
+        return train.texts, test
     rng = np.random.default_rng(0)
     rows = attributes_of(random_products(8800, rng))
     photo_seed, text_seed = rng.integers(0, 2**32, 2).tolist()
@@ -48,7 +54,7 @@ def shop():
 
 def trained_model():
     """Return the model that notebook 01 saved; train it on ``course.shop()`` if it is missing."""
-    import course  # here, as it is slow to import and processes that only write do without
+    import course  # as above
 
     if course.model_file().exists():
         return cm.CrossModalModel.load(course.model_file())

@@ -320,16 +320,40 @@ def test_photos_drawn_alone_are_those_drawn_among_all():
     assert (photos == catalogue.images[wanted]).all()
 
 
-def test_the_shop_is_the_courses_shop(monkeypatch):
+def test_the_shop_is_the_courses_shop(monkeypatch, tmp_path):
     real = cm.make_catalogue
+    monkeypatch.chdir(tmp_path)  # nothing was drawn before, and what is kept goes there
     monkeypatch.setattr(cm, "draw_products", lambda a, **_: np.zeros((len(a["type"]), 1, 1, 3)))
     monkeypatch.setattr(million, "draw_some", lambda a, rows, seed: np.zeros((len(rows), 1, 1, 3)))
     monkeypatch.setattr(cm, "Catalogue", _Loose)
-    train, _, test = course.shop()
     train_texts, products = million.shop()
+    assert not course.photos_file().exists()
+    train, _, test = course.shop()
     assert real is cm.make_catalogue
     assert train_texts == train.texts and products.texts == test.texts
     assert all((products.attributes[n] == test.attributes[n]).all() for n in cm.SHARED)
+
+
+def test_a_shop_that_was_drawn_before_comes_back(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    photos = np.random.default_rng(0).integers(0, 256, (8800, 2, 2, 3), np.uint8)
+    monkeypatch.setattr(cm, "draw_products", lambda *_, **__: photos)
+    old = course.photos_file().with_name("photos_0123abcd.npz")
+    old.parent.mkdir()
+    old.write_bytes(b"of another version")
+    drawn = course.shop()
+    assert not old.exists()
+    monkeypatch.setattr(cm, "make_catalogue", None)  # so that it cannot be drawn again
+    train_texts, test = million.shop()
+    for one, again in zip(drawn, course.shop(), strict=True):
+        assert one.texts == again.texts and (one.images == again.images).all()
+        assert one.images.dtype == again.images.dtype and list(one.attributes) == list(
+            again.attributes
+        )
+        for name, values in one.attributes.items():
+            assert values.dtype == again.attributes[name].dtype
+            assert (values == again.attributes[name]).all()
+    assert train_texts == drawn[0].texts and test.texts == drawn[2].texts
 
 
 class _Loose(cm.Catalogue):
