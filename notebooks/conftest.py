@@ -24,7 +24,7 @@ ORDER = (
 
 
 def pytest_configure(config):
-    """Give each of several workers, and the kernels that it starts, one thread, and memory to keep.
+    """Give each of several workers, and its kernels, one thread, and memory that they keep.
 
     BLAS reads this when NumPy is first imported, which is later. More threads than cores only
     get in each other's way.
