@@ -1,115 +1,15 @@
-"""What only the notebooks use: the ledger of results, and checks for the exercises.
+"""Checks of the exercises: each calls the reader's function on small inputs and prints one line.
 
-A notebook opens with ``results = course.Results()``, records each figure that its prose quotes,
-and ends with ``results.show()``. The tests compare the prose with what that cell printed.
-
-An exercise's check is a `Check`: it calls the reader's function on small inputs and prints one
-line, which says right, not attempted, or what kind of wrong. See `Check` for a worked example.
+The line says right, not attempted, or what kind of wrong. See `Check` for a worked example.
 """
 
 import copy
-import hashlib
 import inspect
-import math
 import numbers
-import pathlib
 import re
-import textwrap
 import warnings
 
-import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import display
-
-import crossmodal_utils as cm
-
-HEADING = "Results of this notebook"
-_KEY = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
-
-
-class Results:
-    """The measured results of one notebook, in the order in which they were recorded.
-
-    Examples
-    --------
-    >>> results = Results()
-    >>> results.record(n_products=1000)
-    >>> results.record("cca.image_to_text", {"r1": 0.43125, "mrr": 0.5})
-    >>> results.show()
-    Results of this notebook
-    n_products = 1000
-    cca.image_to_text.r1 = 0.4313
-    cca.image_to_text.mrr = 0.5000
-    """
-
-    def __init__(self):
-        self._values = {}
-
-    def __getitem__(self, key):
-        """Return a recorded value."""
-        return self._values[key]
-
-    def record(self, prefix=None, value=None, **named):
-        """Record results by a dotted key, or several under one prefix.
-
-        Parameters
-        ----------
-        prefix : str, optional
-            Key of ``value``, or what the keys of a mapping in ``value`` begin with.
-        value : int, float or (nested) dict of them
-            What was measured.
-        **named : int, float or dict
-            Results by their undotted key; not together with a prefix.
-        """
-        if (prefix is None) == (not named):
-            raise TypeError("give either a key and its value, or key=value pairs, not both")
-        fresh = dict(_flatten(named if prefix is None else {prefix: value}))
-        for key, number in fresh.items():
-            _refuse(key, number)
-            if key in self._values and _text(self._values[key]) != _text(number):
-                raise ValueError(
-                    f"{key!r} is already recorded as {_text(self._values[key])} and came again "
-                    f"as {_text(number)}; choose another key, or, when you changed something "
-                    "above, restart the kernel and run all cells"
-                )
-        self._values.update(fresh)  # only now, so that a refused call records nothing
-
-    def show(self):
-        """Print the heading and one line ``key = value`` for each result."""
-        print(HEADING)
-        for key, number in self._values.items():
-            print(f"{key} = {_text(number)}")
-
-
-def _flatten(values, prefix=""):
-    """Yield dotted keys and numbers of a nested mapping."""
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            is_scalar = isinstance(value, np.generic | np.ndarray) and np.ndim(value) == 0
-            yield f"{prefix}{key}", value.item() if is_scalar else value
-
-
-def _refuse(key, number):
-    """Raise for a key or value that the ledger cannot hold."""
-    if not _KEY.fullmatch(key) or key == "fixed":  # <!--fixed--> marks constants in the prose
-        raise ValueError(
-            f"key {key!r} must be lower-case words of letters, digits and underscores, "
-            "joined by dots, such as 'cca.image_to_text.r1'"
-        )
-    if isinstance(number, bool) or not isinstance(number, numbers.Real):
-        kind = type(number).__name__
-        raise TypeError(f"{key!r} must be one int or float, got {kind}: {_short(number)}")
-    if not math.isfinite(number):
-        raise ValueError(f"{key!r} must be finite, got {number}")
-
-
-def _text(number):
-    """Return a number as the ledger prints it: ints whole, floats with four decimals."""
-    if isinstance(number, numbers.Integral):
-        return str(int(number))
-    return f"{round(float(number), 4) + 0.0:.4f}"  # + 0.0 turns -0.0 into 0.0
 
 
 class Mistake:
@@ -408,80 +308,3 @@ def _short(value, width=120):
 def _one_line(text):
     """Return a text without line breaks."""
     return re.sub(r"\s+", " ", text).strip()
-
-
-def shop():
-    """Return the course's products as (train, validation, test): 7,000, 500 and 1,000.
-
-    No product of one part has the same six shared attributes as one of another. They are drawn
-    once and then read from notebooks/saved/.
-    """
-    path = photos_file()
-    catalogue = _read(path) if path.exists() else cm.make_catalogue(8800, random_state=0)
-    if not path.exists():
-        arrays = {f"attribute/{name}": values for name, values in catalogue.attributes.items()}
-        _replace(path, images=catalogue.images, texts=np.array(catalogue.texts), **arrays)
-    train, validation, test = catalogue.split(validation=500, test=1000, random_state=0)
-    return train[:7000], validation, test
-
-
-def _read(path):
-    """Return the Catalogue in a file that `shop` wrote."""
-    with np.load(path, allow_pickle=False) as file:
-        named = {name.partition("/")[2]: name for name in file.files if "/" in name}
-        attributes = {name: file[key] for name, key in named.items()}
-        return cm.Catalogue(file["images"], file["texts"].tolist(), attributes)
-
-
-def _replace(path, **arrays):
-    """Write arrays to a file, and remove those of other versions, which no notebook reads."""
-    path.parent.mkdir(exist_ok=True)
-    cm._write_safely(path, lambda file: np.savez(file, **arrays))
-    for old in path.parent.glob(f"{path.stem.rpartition('_')[0]}_*.npz"):
-        if old != path:
-            old.unlink(missing_ok=True)
-
-
-def _saved(what):
-    """Return the path of a file in notebooks/saved/: a new one for each version of the helper."""
-    source = pathlib.Path(cm.__file__).read_bytes()
-    version = hashlib.sha256(source.replace(b"\r\n", b"\n")).hexdigest()[:8]
-    return pathlib.Path("saved", f"{what}_{version}.npz")
-
-
-def photos_file():
-    """Return the path of the drawn products."""
-    return _saved("photos")
-
-
-def model_file():
-    """Return the path of the trained model."""
-    return _saved("shop_model")
-
-
-def shop_model(train, validation):
-    """Return the model that notebook 01 trains and saves; train and save it if it is missing."""
-    path = model_file()
-    if path.exists():
-        return cm.CrossModalModel.load(path)
-    model = cm.CrossModalModel(contrastive=cm.ContrastiveAligner(hidden_size=0))
-    model.fit(train.images, train.texts, validation=(validation.images, validation.texts))
-    path.parent.mkdir(exist_ok=True)
-    model.save(path)
-    return model
-
-
-def show(fig, alt, caption):
-    """Display a figure with its text for screen readers, close it, and print its caption.
-
-    JupyterLab does not pass the alt text on, so the caption says all that matters as text.
-    """
-    display(fig, metadata={"image/png": {"alt": alt}})
-    plt.close(fig)
-    print_caption(caption)
-
-
-def print_caption(caption):
-    """Print a caption in lines that JupyterLab need not break, which it does within words."""
-    for line in caption.splitlines():
-        print(textwrap.fill(line, 92, break_long_words=False, break_on_hyphens=False))
