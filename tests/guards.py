@@ -42,6 +42,8 @@ MIN_EXERCISES = 4
 MAX_BYTES = 3_000_000
 SOLUTION_HEADING = "Solution (click the bar to unfold)"
 LEDGER_HEADING = "Results of this notebook"
+# More threads than cores only get in each other's way, and one adds in the same order each time.
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -70,7 +72,7 @@ def tags(cell):
 def printed(cell):
     """Return what a cell printed."""
     outputs = cell.get("outputs", [])
-    return "".join(o["text"] for o in outputs if o["output_type"] == "stream")
+    return "".join(o.get("text") or o.get("data", {}).get("text/plain", "") for o in outputs)
 
 
 def texts(output):

@@ -50,7 +50,7 @@ class ThisPython(KernelSpecManager):
         )
 
 
-def execute(nb, folder, timeout):
+def execute(nb, folder, timeout, strict=True):
     """Execute a notebook in place, in a clean kernel that starts in ``folder``."""
     manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=ThisPython())
     client = NotebookClient(
@@ -60,9 +60,12 @@ def execute(nb, folder, timeout):
         record_timing=False,
         resources={"metadata": {"path": str(folder)}},
     )
+    environment = dict.fromkeys(guards.ONE_THREAD, "1") | os.environ | {"COURSE_STRICT": "1"}
+    if not strict:
+        del environment["COURSE_STRICT"]
     # nbclient stops only kernels of its own making unless told. What a kernel's process itself
     # writes, as nbval does, is dropped; what a cell writes is not.
-    client.execute(cleanup_kc=True, stderr=subprocess.DEVNULL)
+    client.execute(cleanup_kc=True, stderr=subprocess.DEVNULL, env=environment)
 
 
 def clean(nb):
@@ -116,15 +119,14 @@ def changes(old, new):
         if was.source != cell.source:
             yield f"cell {number}: prose"
             yield from _difference(was.source, cell.source)
-        if cell.cell_type == "code" and was.outputs != cell.outputs:
+        if cell.cell_type == "code" and was.outputs and was.outputs != cell.outputs:
             yield f"cell {number}: output"
             yield from _difference(_shown(was), _shown(cell))
 
 
 def _shown(cell):
     """Return the texts of a cell's outputs."""
-    shown = [text.rstrip("\n") for output in cell.outputs for text in guards.texts(output)]
-    return "\n".join(text for text in shown if text)
+    return "\n".join([guards.printed(cell), *(guards.alt(output) for output in cell.outputs)])
 
 
 def _difference(old, new):
@@ -170,13 +172,14 @@ def run(path, timeout):
 def main(arguments=None):
     """Run the tool and return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("notebooks", nargs="*", type=Path, default=guards.NOTEBOOKS)
+    parser.add_argument("notebooks", nargs="*", type=Path, help="default: all, and README.md")
     parser.add_argument("--check", action="store_true", help="write nothing, compare results")
     parser.add_argument("--tolerance", type=float, default=0.0, help="for --check (default 0)")
     parser.add_argument("--timeout", type=int, default=600, help="seconds for one cell")
     options = parser.parse_args(arguments)
 
-    runs = {path.resolve(): run(path.resolve(), options.timeout) for path in options.notebooks}
+    paths = options.notebooks or guards.NOTEBOOKS
+    runs = {path.resolve(): run(path.resolve(), options.timeout) for path in paths}
     failed = any(nb is None for _, nb in runs.values())
     if options.check:
         return int(_report_drift(runs, options.tolerance) or failed)
@@ -186,7 +189,7 @@ def main(arguments=None):
         if nb is not None:
             relock(nb, others)
             _write_notebook(path, old, nb)
-    if README.exists():
+    if not options.notebooks:
         _write_readme(others)
     return int(failed)
 
