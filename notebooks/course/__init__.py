@@ -1,6 +1,8 @@
-"""What the notebooks use and nobody must read to learn: figures, checks, the ledger, the shop."""
+"""What the notebooks use and nobody must read to learn: the shop, figures, checks, the ledger."""
 
+from .characters import characters
 from .checks import Check, Mistake, agree
+from .drawing import draw_products
 from .figures import (
     MARKERS,
     PALETTE,
@@ -11,19 +13,42 @@ from .figures import (
     show,
     similarity,
 )
+from .grammar import COLOURS, SHARED, describe_products
 from .ledger import Results
+from .million import million
+from .shop import make_catalogue, oracle_scores, shop, shop_model
 
 __all__ = [
+    "COLOURS",
     "MARKERS",
     "PALETTE",
+    "SHARED",
     "Check",
     "Mistake",
     "Results",
     "agree",
+    "characters",
     "comparison",
     "curves",
+    "describe_products",
+    "draw_products",
     "figure_numbers",
+    "make_catalogue",
+    "million",
+    "oracle_scores",
     "photos",
+    "shop",
+    "shop_model",
     "show",
     "similarity",
 ]
+
+
+def __getattr__(name):
+    """Load what notebook 07 alone uses when it is first asked for."""
+    if name in ("emoji", "pretrained"):
+        from importlib import import_module
+
+        pretrained = import_module(".pretrained", __name__)
+        return pretrained if name == "pretrained" else pretrained.emoji
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
