@@ -15,33 +15,52 @@ A measured figure in prose is followed at once by an HTML comment, which readers
     **43.1 %**<!--02:cca.r1:percent-->                a result of notebook 02, set in bold
 
 The key, or ``key - key``, or ``key / key``, is looked up in what the notebook's last code cell,
-``results.show()``, printed. A decimal number, percentage, number of points or of times without
+``results.show()``, displayed. A decimal number, percentage, number of points or of times without
 such a comment is a fault, except in code, mathematics, links and the numbers of headings,
 exercises, figures and sections. A constant that nobody measured says so: ``0.05<!--fixed-->``.
+
+``python tests/guards.py 03`` prints the faults of notebook 03, without a number those of all.
 """
 
 import ast
+import functools
 import json
+import math
 import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+FOLDER = ROOT / "notebooks"
+NAME = re.compile(r"\d\d_[a-z0-9_]+\.ipynb")  # not a reader's own "01_building-Copy1.ipynb"
+NOTEBOOKS = sorted(path for path in FOLDER.glob("*.ipynb") if NAME.fullmatch(path.name))
+# What the refresh tool leaves; without the version of Python, so that it does not say who ran it.
+METADATA = {
+    "kernelspec": {
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+        "name": "python3",
+    },
+    "language_info": {"file_extension": ".py", "name": "python", "pygments_lexer": "ipython3"},
+}
+CELL_METADATA = {"tags", "jupyter"}
 
-OPENING = ["What you'll do", "What you'll learn", "What you'll need"]
-CLOSING = ["exercises", "summary", "read"]
-OUR_TAGS = {"solution"}
+OPENING = ["What you'll do", "learn", "need", "minutes"]
+CLOSING = ["summary", "read"]
+OUR_TAGS = {"solution", "ledger"}
 # nbval-skip and raises-exception are known to nbval too, but would hide an error.
 NBVAL_TAGS = {"nbval-ignore-output", "nbval-check-output"}
-MAX_MEAN_CELL_LINES = 8
-MIN_WORDS_PER_CODE_LINE = 10
+MAX_CELLS, MAX_WORDS, MAX_MEAN_CELL_LINES = 100, 4000, 10
 MIN_EXERCISES = 4
-MAX_BYTES = 3_000_000
+MIN_DIAGRAMS, MIN_FONT_SIZE = 3, 13
+MAX_BYTES, MAX_ALT = 3_000_000, 1200
 SOLUTION_HEADING = "Solution (click the bar to unfold)"
-LEDGER_HEADING = "Results of this notebook"
+LEDGER_HEADING, NUMBERS = "Results of this notebook", "Numbers in this figure"
 # More threads than cores only get in each other's way, and one adds in the same order each time.
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -52,6 +71,57 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 def load(path):
     """Return a notebook's dict, each source and text as one string."""
     return nbformat.read(path, as_version=nbformat.NO_CONVERT)
+
+
+def load_committed(path):
+    """Return a notebook, in place of a reader's own copy the committed one."""
+    if path in readers_copies():
+        return nbformat.reads(_git("show", f"HEAD:{_from_root(path)}"), nbformat.NO_CONVERT)
+    return load(path)
+
+
+@functools.cache
+def readers_copies():
+    """Return what befell each committed notebook that a reader ran and saved, by its path.
+
+    A notebook that the refresh tool wrote is none, whether or not it is committed.
+    """
+    found = {}
+    for name in (_git("diff", "--name-only", "HEAD", "--", "notebooks") or "").splitlines():
+        path = ROOT / name
+        if path not in NOTEBOOKS:
+            continue
+        mine = load(path)
+        committed = nbformat.reads(_git("show", f"HEAD:{name}"), nbformat.NO_CONVERT)
+        if is_refreshed(committed) and not is_refreshed(mine):
+            was = [cell["source"] for cell in committed["cells"]]
+            changed = sum(cell["source"] not in was for cell in mine["cells"])
+            found[path] = (
+                f"{name} is your own copy, run and saved"
+                f"{f' with {changed} cells changed' if changed else ''}: its cells were not "
+                f"compared; the committed one comes back with: git checkout -- {name}"
+            )
+    return found
+
+
+def _git(*arguments):
+    """Return what git prints in the project's folder, or None where it knows nothing."""
+    try:
+        run = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return run.stdout.decode("utf-8") if run.returncode == 0 else None
+
+
+def _from_root(path):
+    """Return a path as git names it."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def is_refreshed(nb):
+    """Return whether a notebook is as the refresh tool writes it."""
+    known = all(set(cell["metadata"]) <= CELL_METADATA for cell in nb["cells"])
+    return known and nb["metadata"] == METADATA and not execution_counts(nb)
 
 
 def cells(nb, kind):
@@ -171,9 +241,7 @@ def known_tags(nb):
             if tag not in OUR_TAGS | NBVAL_TAGS:
                 faults.append(f"cell {number}: tag {tag!r} is not one of ours")
         if cell["cell_type"] == "code":
-            if found := re.search(
-                r"^\s*#+\s*(NBVAL_\w+|PYTEST_VALIDATE\w+)", cell["source"], re.M
-            ):
+            if found := _COMMENT_TAG.search(cell["source"]):
                 faults.append(f"cell {number}: use a tag, not the comment {found.group(1)}")
     return faults
 
@@ -183,7 +251,7 @@ def ignored_cells(nb):
     return [
         f"cell {number}: its output is ignored, yet it records a result"
         for number, cell in cells(nb, "code")
-        if "nbval-ignore-output" in tags(cell) and re.search(r"\.(record|show)\(", cell["source"])
+        if "nbval-ignore-output" in tags(cell) and _LEDGER.search(cell["source"])
     ]
 
 
@@ -195,39 +263,41 @@ def size(nb):
 
 # --- figures ------------------------------------------------------------------------------------
 
-_CAPTION = re.compile(r"^Figure (\d+)\. \S", re.MULTILINE)
-
 
 def figures(nb):
-    """Check that each picture is a PNG with its own alternative text and a printed caption."""
-    faults, seen, numbers = [], {}, []
+    """Check that each picture is a PNG with its own alternative text, and says its numbers."""
+    faults, seen = [], {}
     for number, cell in cells(nb, "code"):
-        pictures = [output for output in cell["outputs"] if has_picture(output)]
-        captions = [int(n) for n in _CAPTION.findall(printed(cell))]
-        numbers += captions
-        if len(pictures) != len(captions):
-            faults.append(
-                f"cell {number}: {len(pictures)} pictures but {len(captions)} printed captions "
-                "that begin 'Figure N. '"
-            )
-        for output in pictures:
-            faults += _picture_faults(number, output, seen)
-    if numbers != list(range(1, len(numbers) + 1)):
-        faults.append(f"the figures are numbered {numbers}, not 1 to {len(numbers)}")
+        for place, output in enumerate(cell["outputs"]):
+            if has_picture(output):
+                below = cell["outputs"][place + 1] if place + 1 < len(cell["outputs"]) else {}
+                faults += [f"cell {number}: {f}" for f in _picture_faults(output, below, seen)]
+                seen[alt(output)] = number
     return faults + _picture_tags_without_alt(nb)
 
 
-def _picture_faults(number, output, seen):
-    """Return the faults of one picture; ``seen`` maps the texts met so far to their cells."""
+def _picture_faults(output, below, seen):
+    """Return the faults of a picture and the caption under it; ``seen`` holds texts met so far."""
     if "image/png" not in output["data"]:
-        return [f"cell {number}: the picture is no PNG"]
-    described = alt(output)
+        return ["the picture is no PNG"]
+    described, data = alt(output), below.get("data", {})
     if not described:
-        return [f"cell {number}: the picture has no alternative text"]
+        return ["the picture has no alternative text: show it with course.show"]
+    caption, *numbers = data.get("text/plain", "").split("\n")
+    faults = []
     if described in seen:
-        return [f"cell {number}: the alternative text is that of cell {seen[described]}"]
-    seen[described] = number
-    return []
+        faults.append(f"the alternative text is that of cell {seen[described]}")
+    if len(described) > MAX_ALT:
+        faults.append(f"the alternative text has {len(described)} characters, over {MAX_ALT}")
+    if "text/html" not in data or not caption or caption.rstrip(".") not in described:
+        faults.append("no caption stands under the picture: show it with course.show")
+    elif re.search(r"[.!?] [A-Z]", caption):
+        faults.append("the caption is more than one sentence")
+    if re.search(r"\d", described) and (
+        numbers[:1] != [NUMBERS] or f"<details><summary>{NUMBERS}<" not in data["text/html"]
+    ):
+        faults.append("its numbers do not stand, folded, under the picture")
+    return faults
 
 
 def _picture_tags_without_alt(nb):
@@ -248,7 +318,84 @@ def alt_drift(committed, fresh):
     """Return how the pictures' alternative texts differ between two runs of a cell, or None."""
     before = [alt(output) for output in committed if has_picture(output)]
     after = [alt(output) for output in fresh if has_picture(output)]
-    return None if before == after else f"alternative texts were {before}, now {after}"
+    if len(before) == len(after) and all(map(agree, before, after)):
+        return None
+    return f"alternative texts were {before}, now {after}"
+
+
+_NUMBER = re.compile(r"([-\N{MINUS SIGN}]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?)")
+
+
+def agree(before, after):
+    """Return whether two texts agree in words, and in numbers to a last of three digits.
+
+    Processors differ in the order in which they add; what is plotted is not rounded for that.
+    """
+    words, others = _NUMBER.split(before), _NUMBER.split(after)
+    if len(words) != len(others) or words[::2] != others[::2]:
+        return False
+    pairs = (
+        [float(text.replace(",", "").replace("\N{MINUS SIGN}", "-")) for text in pair]
+        for pair in zip(words[1::2], others[1::2], strict=True)
+    )
+    return all(math.isclose(a, b, rel_tol=0.011, abs_tol=0.0015) for a, b in pairs)
+
+
+def settle(committed, fresh):
+    """Take over the committed lists of numbers, in place, where the fresh ones agree."""
+    for old, new in zip(committed, fresh, strict=False):
+        before, after = old.get("data", {}), new.get("data", {})
+        for kind in ("text/html", "text/plain"):
+            text = before.get(kind, "")
+            is_list = NUMBERS in text or LEDGER_HEADING in text
+            if is_list and agree(text, after.get(kind, "")):
+                after[kind] = text
+
+
+# --- diagrams -----------------------------------------------------------------------------------
+
+_PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
+
+
+def diagrams(nb):
+    """Check for drawn diagrams, each with its text for screen readers, in the file and beside."""
+    faults, drawn = [], 0
+    for number, cell in cells(nb, "markdown"):
+        for described, target in _PICTURE.findall(_EXEMPT[0].sub(" ", cell["source"])):
+            if target.startswith("http") or not (FOLDER / target).is_file():
+                faults.append(f"cell {number}: there is no {target}")
+            elif target.endswith(".svg"):
+                drawn += 1
+                if len(described.split()) < 4:
+                    faults.append(
+                        f"cell {number}: the text of {target} does not say what it shows"
+                    )
+                svg = (FOLDER / target).read_text(encoding="utf-8")
+                faults += [f"{target} {fault}" for fault in _svg_faults(svg)]
+    if drawn < MIN_DIAGRAMS:
+        faults.append(f"{drawn} diagrams, fewer than {MIN_DIAGRAMS}")
+    return faults
+
+
+def _svg_faults(svg):
+    """Return the faults of a diagram."""
+    try:
+        root = ET.fromstring(svg)
+    except ET.ParseError as error:
+        return [f"is no SVG: {error}"]
+    faults = []
+    for name in ("title", "desc"):
+        found = root.find(f"{{http://www.w3.org/2000/svg}}{name}")
+        if found is None or not (found.text or "").strip():
+            faults.append(f"has no <{name}>")
+    if not root.get("viewBox"):
+        faults.append("has no viewBox")
+    sizes = re.findall(r"font-size\s*[:=]\s*[\"']?\s*(\d+(?:\.\d+)?)", svg)
+    if small := [size for size in sizes if float(size) < MIN_FONT_SIZE]:
+        faults.append(f"has text of {small[0]} px, smaller than {MIN_FONT_SIZE}")
+    if re.search(r"(?:href|src)\s*=\s*[\"'](?!#|data:)", svg) or "<script" in svg:
+        faults.append("loads something from elsewhere")
+    return faults
 
 
 # --- locked numbers -----------------------------------------------------------------------------
@@ -288,7 +435,7 @@ _EXEMPT = [
 
 
 def ledger(nb):
-    """Return the results that the last code cell printed, each as the text shown.
+    """Return the results that the last code cell displayed, each as the text shown.
 
     Returns
     -------
@@ -296,10 +443,8 @@ def ledger(nb):
         Empty when that cell is no ``results.show()``.
     """
     code = cells(nb, "code")
-    if not code or ".show()" not in code[-1][1]["source"]:
-        return {}
-    lines = printed(code[-1][1]).splitlines()
-    if not lines or not lines[0].startswith(LEDGER_HEADING):
+    lines = printed(code[-1][1]).splitlines() if code else []
+    if not lines or lines[0] != LEDGER_HEADING or ".show()" not in code[-1][1]["source"]:
         return {}
     return dict(line.split(" = ", 1) for line in lines[1:] if " = " in line)
 
@@ -307,14 +452,41 @@ def ledger(nb):
 def ledgers(paths=None):
     """Return the results of several notebooks by their two-digit number."""
     paths = NOTEBOOKS if paths is None else paths
-    return {Path(path).name[:2]: ledger(load(path)) for path in paths}
+    return {path.name[:2]: ledger(load_committed(path)) for path in paths}
 
 
 def has_ledger(nb):
-    """Check that the last code cell shows the results."""
+    """Check that the last code cell shows the results, folded."""
     if not ledger(nb):
-        return ["the last code cell is no results.show() that printed at least one result"]
+        return ["the last code cell is no results.show() that listed at least one result"]
+    pages = [o.get("data", {}).get("text/html", "") for o in cells(nb, "code")[-1][1]["outputs"]]
+    if not any(page.startswith(f"<details><summary>{LEDGER_HEADING}<") for page in pages):
+        return ["the list of results is not folded"]
     return []
+
+
+_LEDGER = re.compile(r"\bresults\.(?:record|check|show)\(")
+
+
+def ledger_cells(nb):
+    """Check that the page shows none of the checking, and that a reader meets none of it."""
+    faults = []
+    code = cells(nb, "code")
+    for number, cell in code:
+        is_ledger = "ledger" in tags(cell)
+        if found := None if is_ledger else _LEDGER.search(cell["source"]):
+            faults.append(f"cell {number}: {found.group()}) belongs into a cell tagged 'ledger'")
+        if is_ledger and cell["metadata"].get("jupyter", {}).get("source_hidden") is not True:
+            faults.append(f"cell {number}: the ledger's cell is not folded")
+        if is_ledger and cell["outputs"] and cell is not code[-1][1]:
+            faults.append(f"cell {number}: a ledger's cell that shows something")
+        statements = ast.walk(_parsed(cell["source"]))
+        if "solution" not in tags(cell) and any(isinstance(s, ast.Assert) for s in statements):
+            faults.append(
+                f"cell {number}: an assert stops a reader who changed a value; "
+                "write results.check(condition, 'claim') in a cell tagged 'ledger'"
+            )
+    return faults
 
 
 def locked_value(match, results, others):
@@ -452,48 +624,42 @@ def headings(nb):
 
 
 def opening(nb):
-    """Check for the title, the three headings, in order, and the time it takes."""
-    code = cells(nb, "code")
-    first_code = code[0][0] if code else len(nb["cells"])
-    before = [words for number, _, words in headings(nb) if number < first_code]
+    """Check for title, what you'll do, learn and need, the time, and a first result soon."""
+    start = " ".join(cell["source"] for cell in nb["cells"][:6] if cell["cell_type"] == "markdown")
+    start = start.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     faults = []
     if not headings(nb) or headings(nb)[0][:2] != (0, 1):
         faults.append("the first cell does not begin with the title")
-    if [words for words in before if words in OPENING] != OPENING:
-        faults.append(f"it does not open with the headings {OPENING}")
-    introduction = " ".join(c["source"] for n, c in cells(nb, "markdown") if n < first_code)
-    if not re.search(r"\bminutes?\b", introduction):
-        faults.append("the opening does not say how many minutes it takes")
+    faults += [f"the opening says nothing of {word!r}" for word in OPENING if word not in start]
+    if not any(cell["outputs"] for _, cell in cells(nb, "code")[:5]):
+        faults.append("the first five code cells show no result")
     return faults
 
 
 def closing(nb):
-    """Check that the last three sections are exercises, a summary and reading."""
-    last = [words.lower() for _, level, words in headings(nb) if level == 2][-3:]
-    if len(last) < 3 or any(want not in got for want, got in zip(CLOSING, last, strict=True)):
-        return [f"the last three sections are {last}, expected exercises, a summary and reading"]
+    """Check that the last two sections are a summary and reading."""
+    last = [words.lower() for _, level, words in headings(nb) if level == 2][-2:]
+    if len(last) < 2 or any(want not in got for want, got in zip(CLOSING, last, strict=True)):
+        return [f"the last two sections are {last}, expected a summary and where to read more"]
     return []
 
 
-def pace(nb):
-    """Check that cells are short, and that there is more prose than code."""
-    lines = [len([x for x in c["source"].splitlines() if x.strip()]) for _, c in cells(nb, "code")]
-    prose = " ".join(_COMMENT.sub(" ", cell["source"]) for _, cell in cells(nb, "markdown"))
-    words = len(_EXEMPT[0].sub(" ", prose).split())
-    if not lines:
-        return ["there is no code"]
-    faults = []
-    if sum(lines) / len(lines) > MAX_MEAN_CELL_LINES:
-        faults.append(
-            f"code cells have {sum(lines) / len(lines):.1f} lines on average, "
-            f"more than {MAX_MEAN_CELL_LINES}"
-        )
-    if words / sum(lines) < MIN_WORDS_PER_CODE_LINE:
-        faults.append(
-            f"{words / sum(lines):.1f} words of prose for a line of code, "
-            f"fewer than {MIN_WORDS_PER_CODE_LINE}"
-        )
-    return faults
+def bounds(nb):
+    """Check that the notebook is short, and its cells are."""
+    aside = {"ledger", "solution"}
+    lesson = [cell for cell in nb["cells"] if not aside & set(tags(cell))]
+    code = [c["source"].splitlines() for c in lesson if c["cell_type"] == "code"]
+    prose = (_COMMENT.sub("", cell["source"]) for _, cell in cells(nb, "markdown"))
+    mean = sum(bool(line.strip()) for lines in code for line in lines) / max(1, len(code))
+    return [
+        f"{value:.4g} {what}, more than {bound:,}"
+        for value, what, bound in [
+            (len(lesson), "cells", MAX_CELLS),
+            (len(re.findall(r"\w+", " ".join(prose))), "words", MAX_WORDS),
+            (mean, "lines in a code cell on average", MAX_MEAN_CELL_LINES),
+        ]
+        if value > bound
+    ]
 
 
 # --- exercises ----------------------------------------------------------------------------------
@@ -608,10 +774,30 @@ GUARDS = [
     ignored_cells,
     size,
     figures,
+    diagrams,
     has_ledger,
+    ledger_cells,
     locked_numbers,
     opening,
     closing,
-    pace,
+    bounds,
     exercises,
 ]
+
+
+def faults_of(nb, others=None):
+    """Return the faults of a notebook by all guards."""
+    return [
+        f"{guard.__name__}: {fault}"
+        for guard in GUARDS
+        for fault in (guard(nb, others) if guard is locked_numbers else guard(nb))
+    ]
+
+
+if __name__ == "__main__":
+    chosen = [path for path in NOTEBOOKS if path.name[:2] in sys.argv[1:] or not sys.argv[1:]]
+    found = [
+        f"{path.name}, {fault}" for path in chosen for fault in faults_of(load(path), ledgers())
+    ]
+    print("\n".join(found) or "no faults")
+    sys.exit(bool(found))

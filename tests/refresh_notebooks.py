@@ -4,13 +4,17 @@
     python tests/refresh_notebooks.py notebooks/01_*.ipynb some
     python tests/refresh_notebooks.py --check --tolerance 0.02
         write nothing; fail when a cell raises or a result differs from the committed one by more
+    python tests/refresh_notebooks.py --twice
+        write nothing; run every code cell twice, as a reader does, and fail when one raises or
+        warns
 
 Each notebook runs in its own folder with this Python. Volatile metadata is dropped, cells keep
-their ids, and locked numbers in the prose, README.md's too, are rewritten from the new results.
-What changed is printed. Two runs write the same bytes.
+their ids, and locked numbers in the prose are rewritten from the new results; README.md's too,
+when no notebooks are named. What changed is printed. Two runs write the same bytes.
 """
 
 import argparse
+import copy
 import difflib
 import hashlib
 import os
@@ -28,16 +32,6 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError
 import guards
 
 README = guards.ROOT / "README.md"
-# Without the version of Python, so that the file does not depend on who ran it.
-METADATA = {
-    "kernelspec": {
-        "display_name": "Python 3 (ipykernel)",
-        "language": "python",
-        "name": "python3",
-    },
-    "language_info": {"file_extension": ".py", "name": "python", "pygments_lexer": "ipython3"},
-}
-KEPT_CELL_METADATA = {"tags", "jupyter"}
 
 
 class ThisPython(KernelSpecManager):
@@ -68,13 +62,24 @@ def execute(nb, folder, timeout, strict=True):
     client.execute(cleanup_kc=True, stderr=subprocess.DEVNULL, env=environment)
 
 
+def doubled(nb):
+    """Return a notebook with each code cell twice in a row."""
+    twice = copy.deepcopy(nb)
+    twice.cells = []
+    for cell in nb.cells:
+        again = copy.deepcopy(cell)
+        again.id = f"{cell.id}-2"
+        twice.cells += [cell, again] if cell.cell_type == "code" else [cell]
+    return twice
+
+
 def clean(nb):
     """Drop what differs from run to run or from machine to machine, in place."""
-    nb.metadata = nbformat.from_dict(METADATA)
+    nb.metadata = nbformat.from_dict(guards.METADATA)
     nb.nbformat, nb.nbformat_minor = 4, 5
     for number, cell in enumerate(nb.cells):
         cell.metadata = nbformat.from_dict(
-            {key: cell.metadata[key] for key in sorted(KEPT_CELL_METADATA & set(cell.metadata))}
+            {key: cell.metadata[key] for key in sorted(guards.CELL_METADATA & set(cell.metadata))}
         )
         if "id" not in cell:
             cell.id = hashlib.sha256(f"{number} {cell.source}".encode()).hexdigest()[:8]
@@ -157,11 +162,12 @@ def write(path, content):
     os.replace(temporary, path)
 
 
-def run(path, timeout):
+def run(path, timeout, twice=False):
     """Return the committed and the newly executed notebook, the latter None when it failed."""
     old, nb = guards.load(path), guards.load(path)
+    nb = doubled(nb) if twice else nb
     try:
-        execute(nb, path.parent, timeout)
+        execute(nb, path.parent, timeout, strict=not twice)
     except (CellExecutionError, CellTimeoutError) as error:
         print(f"{path.name}: FAILED\n{error}")
         return old, None
@@ -175,12 +181,15 @@ def main(arguments=None):
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: all, and README.md")
     parser.add_argument("--check", action="store_true", help="write nothing, compare results")
     parser.add_argument("--tolerance", type=float, default=0.0, help="for --check (default 0)")
+    parser.add_argument("--twice", action="store_true", help="write nothing, run cells twice")
     parser.add_argument("--timeout", type=int, default=600, help="seconds for one cell")
     options = parser.parse_args(arguments)
 
     paths = options.notebooks or guards.NOTEBOOKS
-    runs = {path.resolve(): run(path.resolve(), options.timeout) for path in paths}
+    runs = {p.resolve(): run(p.resolve(), options.timeout, options.twice) for p in paths}
     failed = any(nb is None for _, nb in runs.values())
+    if options.twice:
+        return int(_report_complaints(runs) or failed)
     if options.check:
         return int(_report_drift(runs, options.tolerance) or failed)
     others = guards.ledgers()
@@ -192,6 +201,18 @@ def main(arguments=None):
     if not options.notebooks:
         _write_readme(others)
     return int(failed)
+
+
+def _report_complaints(runs):
+    """Print what cells wrote to stderr when run twice, and return whether any did."""
+    found = [
+        f"{path.name}, {fault}"
+        for path, (_, nb) in runs.items()
+        if nb is not None
+        for fault in guards.no_errors(nb)
+    ]
+    print(*found, f"{len(runs)} notebooks run with every code cell twice", sep="\n")
+    return bool(found)
 
 
 def _report_drift(runs, tolerance):

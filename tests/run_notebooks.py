@@ -1,0 +1,84 @@
+"""What pytest does with the notebooks beyond nbval: strictness, order, threads, own copies."""
+
+import os
+
+import pytest
+
+import guards
+
+# Kernels that keep freed memory for their next large array, as far as the C library is glibc, save
+# a tenth of the time: the system need not clear the same pages again and again.
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
+
+# Notebook 01 saves the model that most others load, so it starts first; beside it runs what needs
+# no model. Then come the long ones, so that both workers end at about the same time.
+ORDER = (
+    "notebooks/01",
+    "notebooks/06",
+    "notebooks/07",
+    "notebooks/05",
+    "notebooks/04",
+    "notebooks/08",
+    "notebooks/03",
+    "notebooks/02",
+    "notebooks/09",
+)
+
+
+def pytest_configure(config):
+    """Make the ledger strict; give kernels one thread each, and memory that they keep.
+
+    BLAS reads this when NumPy is first imported, which is later.
+    """
+    os.environ["COURSE_STRICT"] = "1"
+    for name, value in (dict.fromkeys(guards.ONE_THREAD, "1") | KEEP_MEMORY).items():
+        os.environ.setdefault(name, value)
+
+
+def pytest_ignore_collect(collection_path):
+    """Leave out notebooks that are not the course's, such as a reader's own."""
+    if collection_path.suffix == ".ipynb" and collection_path.parent == guards.FOLDER:
+        return True if collection_path not in guards.NOTEBOOKS else None
+    return None
+
+
+def pytest_collection_modifyitems(items):
+    """Put the files in order, within a file nothing changes; pass by a reader's own copies."""
+
+    def place(item):
+        return next((i for i, start in enumerate(ORDER) if item.nodeid.startswith(start)), 99)
+
+    items.sort(key=place)
+    for item in items:
+        if is_cell(item) and (befell := guards.readers_copies().get(item.path)):
+            item.add_marker(pytest.mark.skip(reason=befell))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say what befell a reader's own copies."""
+    for befell in guards.readers_copies().values():
+        terminalreporter.write_line(befell, yellow=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Compare what figures say with a tolerance, their alternative texts too."""
+    if not is_cell(item):
+        return (yield)
+    compare = item.compare_outputs
+
+    def compare_settled(fresh, committed, *arguments):
+        guards.settle(committed, fresh)
+        return compare(fresh, committed, *arguments)
+
+    item.compare_outputs = compare_settled
+    result = yield
+    if item.options["check"]:
+        if fault := guards.alt_drift(item.cell.outputs, item.test_outputs):
+            item.raise_cell_error(fault, fault)
+    return result
+
+
+def is_cell(item):
+    """Return whether a test is a notebook's cell."""
+    return hasattr(item, "cell") and hasattr(item, "compare_outputs")
