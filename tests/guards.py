@@ -98,7 +98,7 @@ def readers_copies():
             changed = sum(cell["source"] not in was for cell in mine["cells"])
             found[path] = (
                 f"{name} is your own copy, run and saved"
-                f"{f' with {changed} cells changed' if changed else ''}: its cells were not "
+                f"{f' with {changed} of its cells changed' if changed else ''}: its cells were not "
                 f"compared; the committed one comes back with: git checkout -- {name}"
             )
     return found

@@ -1,8 +1,8 @@
 """The guards on the committed notebooks, and tests that each guard sees what it guards against."""
 
 import copy
-import doctest
-import importlib
+import functools
+import json
 import os
 import re
 import shutil
@@ -10,86 +10,88 @@ import subprocess
 import sys
 
 import nbformat
-import numpy as np
 import pytest
 from nbval.plugin import get_sanitize_patterns
-from scipy import sparse
 
-import course
 import guards
 import refresh_notebooks
 
 README = guards.ROOT / "README.md"
+load = functools.cache(guards.load_committed)
+ledgers = functools.cache(guards.ledgers)
+each_notebook = pytest.mark.parametrize("path", guards.NOTEBOOKS, ids=lambda path: path.stem)
 
 
 # --- the committed notebooks --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("guard", guards.GUARDS, ids=lambda guard: guard.__name__)
-@pytest.mark.parametrize("path", guards.NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook(path, guard):
-    nb = guards.load(path)
-    faults = guard(nb, guards.ledgers()) if guard is guards.locked_numbers else guard(nb)
-    assert not faults, "\n".join([f"{path.name}, {guard.__name__}:", *faults])
+@each_notebook
+def test_notebook(path):
+    faults = guards.faults_of(load(path), ledgers())
+    assert not faults, "\n".join([f"{path.name}:", *faults])
 
 
-@pytest.mark.parametrize("path", guards.NOTEBOOKS, ids=lambda path: path.stem)
+@each_notebook
 def test_notebook_is_valid_and_written_by_the_refresh_tool(path):
-    nb = guards.load(path)
+    nb = load(path)
     nbformat.validate(nb)
     cleaned = copy.deepcopy(nb)
     refresh_notebooks.clean(cleaned)
     assert nb == cleaned, "run tests/refresh_notebooks.py before committing"
-    assert path.stat().st_size <= guards.MAX_BYTES
 
 
 def damage_in_turn(nb):
-    """Yield the name of a guard and the notebook with that damage, each from a fresh copy."""
-    for guard, kind in [
-        ("execution_counts", "count"),
-        ("no_errors", "stderr"),
-        ("no_machine_traces", "address"),
-        ("figures", "alt"),
-        ("has_ledger", "ledger"),
-        ("exercises", "unfolded"),
-        ("metadata", "id"),
+    """Yield the name of a guard, the notebook with that damage, and what mends it again."""
+    code_cells = [cell for _, cell in guards.cells(nb, "code")]
+    outputs = [output for cell in code_cells for output in cell["outputs"]]
+    picture = next(output for output in outputs if guards.has_picture(output))
+    first, folded = code_cells[0], [c for c in code_cells if "ledger" in guards.tags(c)]
+    for guard, part, key, value in [
+        ("execution_counts", first, "execution_count", None),
+        ("no_errors", first, "outputs", [stream("a warning", "stderr")]),
+        ("no_machine_traces", first, "outputs", [stream("<Line2D at 0x7f0011aa>")]),
+        ("figures", picture, "metadata", {}),
+        ("has_ledger", code_cells[-1], "outputs", []),
+        ("ledger_cells", folded[0]["metadata"], "jupyter", {}),
+        ("exercises", code_cells[-2], "metadata", {"tags": ["solution"]}),
+        ("metadata", nb["cells"][-1], "id", nb["cells"][0]["id"]),
     ]:
-        broken = copy.deepcopy(nb)
-        code_cells = [cell for _, cell in guards.cells(broken, "code")]
-        if kind == "count":
-            code_cells[0]["execution_count"] = None
-        elif kind == "stderr":
-            code_cells[0]["outputs"].append(stream("a warning", "stderr"))
-        elif kind == "address":
-            code_cells[0]["outputs"].append(stream("<Line2D at 0x7f0011aa>"))
-        elif kind == "alt":
-            pictures = [o for c in code_cells for o in c["outputs"] if guards.has_picture(o)]
-            pictures[-1]["metadata"] = {}
-        elif kind == "ledger":
-            code_cells[-1]["outputs"] = []
-        elif kind == "unfolded":
-            for cell in code_cells:
-                cell["metadata"].pop("jupyter", None)
-        else:
-            broken["cells"][-1]["id"] = broken["cells"][0]["id"]
-        yield guard, nbformat.from_dict(broken)
+        sound, part[key] = part[key], value
+        yield guard
+        part[key] = sound
 
 
-@pytest.mark.parametrize("path", guards.NOTEBOOKS, ids=lambda path: path.stem)
+@each_notebook
 def test_damage_to_a_copy_of_a_real_notebook_is_reported(path):
-    for guard, broken in damage_in_turn(guards.load(path)):
-        assert getattr(guards, guard)(broken), f"{guard} saw nothing"
+    nb = copy.deepcopy(load(path))
+    for guard in damage_in_turn(nb):
+        assert getattr(guards, guard)(nb), f"{guard} saw nothing"
+    assert nb == load(path)
+
+
+@each_notebook
+def test_one_digit_changed_in_a_real_notebook_is_reported(path):
+    results = ledgers()[path.name[:2]]
+    changed = 0
+    for _, cell in guards.cells(load(path), "markdown"):
+        for match in list(guards._LOCK.finditer(cell["source"]))[:1]:
+            end = match.end("digits")
+            digit = str((int(cell["source"][end - 1]) + 5) % 10)
+            wrong = cell["source"][: end - 1] + digit + cell["source"][end:]
+            if guards.relocked(wrong, results, ledgers()) == wrong:
+                continue  # stands in code
+            assert guards.prose_faults(wrong, results, ledgers())
+            changed += 1
+    assert changed, "no number is locked"
 
 
 def test_readme_numbers():
-    faults = guards.prose_faults(README.read_text(encoding="utf-8"), {}, guards.ledgers())
+    faults = guards.prose_faults(README.read_text(encoding="utf-8"), {}, ledgers())
     assert not faults, "\n".join(faults)
 
 
 def test_readme_names_what_exists():
     for target in re.findall(r"\]\(([^():#]+)\)", README.read_text(encoding="utf-8")):
-        if target.startswith("notebooks/") and not guards.NOTEBOOKS:
-            continue  # nothing is written yet
         assert (guards.ROOT / target).exists(), f"README.md links to {target}, which is not there"
 
 
@@ -119,12 +121,27 @@ def stream(words, name="stdout"):
     return {"output_type": "stream", "name": name, "text": words}
 
 
-def picture(description):
-    return {
+def picture(described, caption="A line."):
+    """Return a figure's two outputs, as course.show displays them."""
+    folded = f"<details><summary>{guards.NUMBERS}</summary><ul><li>a: 1</li></ul></details>"
+    shown = {
         "output_type": "display_data",
-        "data": {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 640x480 with 1 Axes>"},
-        "metadata": {"image/png": {"alt": description}},
+        "data": {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure>"},
+        "metadata": {"image/png": {"alt": f"{caption} {described}"}},
     }
+    text = {
+        "text/html": f"<p>{caption}</p>{folded}",
+        "text/plain": f"{caption}\n{guards.NUMBERS}\n- a: 1",
+    }
+    return [shown, {"output_type": "display_data", "data": text, "metadata": {}}]
+
+
+def listed(*lines):
+    """Return the output of results.show()."""
+    text = "\n".join(["Results of this notebook", *lines])
+    folded = f"<details><summary>Results of this notebook</summary>{lines}</details>"
+    data = {"text/html": folded, "text/plain": text}
+    return {"output_type": "display_data", "data": data, "metadata": {}}
 
 
 def markdown(source):
@@ -150,22 +167,31 @@ def exercise_cell_list(number):
     ]
 
 
+SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 200"><title>T</title>
+<desc>D</desc><text font-size="14">x</text></svg>"""
+FOLDED = {"tags": ["ledger"], "jupyter": {"source_hidden": True}}
+
+
 @pytest.fixture
-def nb():
-    """Return a notebook without faults."""
-    opening = "".join(f"\n## {heading}\nWords.\n" for heading in guards.OPENING)
-    prose = "words " * 500
+def nb(tmp_path, monkeypatch):
+    """Return a notebook without faults, beside three diagrams."""
+    monkeypatch.setattr(guards, "FOLDER", tmp_path)
+    for name in "abc":
+        (tmp_path / f"{name}.svg").write_text(SVG)
+    opening = "**What you'll do.** It takes 5 minutes. What you'll learn. What you'll need."
+    drawn = "\n".join(f"![Two towers meet in {name}](../x/{name}.svg)" for name in "abc")
     cells = [
-        markdown(f"# Title\nTakes 5 minutes to run.\n{opening}"),
-        code("plot()", picture("A line that rises."), stream("Figure 1. A line.\n")),
-        markdown(f"The share is 43.1 %<!--cca.r1:percent--> of all. {prose}"),
-        code("plot()", stream("Figure 2. Bars.\n"), picture("Two bars of one height.")),
+        markdown(f"# Title\n{opening}"),
+        code("plot()", *picture("It rises from 1 to 2.")),
+        markdown("The share is 43.1 %<!--cca.r1:percent--> of all."),
+        code("plot()", *picture("Two bars of height 1.")),
         code("print(1.5)", stream("took 3 s\n"), tags=["nbval-ignore-output"]),
-        markdown("## Exercises"),
+        code("results.record(n=1000)", **FOLDED),
+        markdown(drawn.replace("../x/", "")),
         *(cell for number in range(1, 5) for cell in exercise_cell_list(number)),
         markdown("## Summary"),
-        code("results.show()", stream("Results of this notebook\nn = 1000\ncca.r1 = 0.4312\n")),
         markdown("## Where to read more"),
+        code("results.show()", listed("n = 1000", "cca.r1 = 0.4312"), **FOLDED),
     ]
     count = 0
     for number, cell in enumerate(cells):
@@ -173,30 +199,41 @@ def nb():
         if cell["cell_type"] == "code":
             count += 1
             cell["execution_count"] = count
-    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     return nbformat.from_dict(
-        {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": cells}
+        {"nbformat": 4, "nbformat_minor": 5, "metadata": guards.METADATA, "cells": cells}
     )
 
 
-READER, SOLUTION, LEDGER = 7, 9, 23  # cells of the sound notebook
+LEDGER, TASK, READER, SOLUTION, SUMMARY = 5, 7, 8, 10, 23  # cells of the sound notebook
 
 
-@pytest.mark.parametrize("guard", guards.GUARDS, ids=lambda guard: guard.__name__)
-def test_sound_notebook_has_no_faults(nb, guard):
+def test_sound_notebook_has_no_faults(nb):
     nbformat.validate(nb)
-    assert guard(nb) == []
+    assert guards.faults_of(nb) == []
+    assert guards.is_refreshed(nb)
 
 
-def set_output(cell, key, value):
-    nb_output = cell["outputs"][0]
-    nb_output[key] = value
+def output_of(cell, key, value, place=0):
+    cell["outputs"][place][key] = value
+
+
+def data_of(cell, place=0, **data):
+    cell["outputs"][place]["data"].update(
+        {name.replace("_", "/"): value for name, value in data.items()}
+    )
+
+
+def draw(svg):
+    (guards.FOLDER / "b.svg").write_text(svg)
+
+
+def replace(cell, old, new):
+    cell["source"] = cell["source"].replace(old, new)
 
 
 # Each line: the guard, what breaks the sound notebook, and words of the fault it must report.
 BREAKS = [
     ("execution_counts", lambda c: c[1].update(execution_count=None), "cell 1: execution count"),
-    ("execution_counts", lambda c: c[1].update(execution_count=2), "is 2, expected 1"),
     ("execution_counts", lambda c: c.pop(4), "is 4, expected 3"),
     ("no_errors", lambda c: c[3]["outputs"].append(stream("warning", "stderr")), "cell 3: wrote"),
     (
@@ -204,75 +241,82 @@ BREAKS = [
         lambda c: c[3]["outputs"].append({"output_type": "error", "ename": "ValueError"}),
         "ValueError",
     ),
-    ("no_machine_traces", lambda c: set_output(c[4], "text", "<A at 0x7f3a2b1c>"), "address"),
-    ("no_machine_traces", lambda c: set_output(c[4], "text", "saved /tmp/a.npz"), "cell 4: out"),
-    ("no_machine_traces", lambda c: set_output(c[4], "text", "in '/home/me/a'"), "'/home/'"),
-    ("no_machine_traces", lambda c: set_output(c[4], "text", "C:\\Users\\me"), "path"),
-    (
-        "no_machine_traces",
-        lambda c: c[1]["outputs"][0]["data"].update({"text/plain": "/root/a"}),
-        "path",
-    ),
+    ("no_machine_traces", lambda c: output_of(c[4], "text", "<A at 0x7f3a2b1c>"), "address"),
+    ("no_machine_traces", lambda c: output_of(c[4], "text", "saved /tmp/a.npz"), "cell 4: out"),
+    ("no_machine_traces", lambda c: output_of(c[4], "text", "C:\\Users\\me"), "path"),
+    ("no_machine_traces", lambda c: data_of(c[1], text_plain="/root/a"), "path"),
     (
         "no_estimator_pages",
-        lambda c: c[1]["outputs"][0]["data"].update({"text/html": "<style>.sk-estimator</style>"}),
+        lambda c: data_of(c[1], text_html="<style>.sk-estimator</style>"),
         "cell 1: shows an estimator",
     ),
     ("metadata", lambda c: c[1].pop("id"), "cell 1: has no id"),
     ("metadata", lambda c: c[1].update(id="cell-0"), "id of an earlier cell"),
-    ("known_tags", lambda c: c[1]["metadata"].update(tags=["nbval_ignore_output"]), "not one"),
     ("known_tags", lambda c: c[1]["metadata"].update(tags=["nbval-skip"]), "not one of ours"),
     ("known_tags", lambda c: c[1].update(source="# NBVAL_SKIP\nplot()"), "comment NBVAL_SKIP"),
     ("ignored_cells", lambda c: c[4].update(source="results.record(a=1)"), "cell 4"),
     ("size", lambda c: c[1].update(source="x" * guards.MAX_BYTES), "bytes"),
     ("figures", lambda c: c[1]["outputs"][0].update(metadata={}), "cell 1: the picture has no"),
-    ("figures", lambda c: c[1]["outputs"][0]["metadata"]["image/png"].update(alt=" "), "has no"),
-    ("figures", lambda c: c[3]["outputs"].pop(0), "1 pictures but 0 printed"),
-    ("figures", lambda c: c[3]["outputs"].pop(1), "0 pictures but 1 printed"),
-    ("figures", lambda c: set_output(c[3], "text", "Figure 3. Bars.\n"), "numbered [1, 3]"),
-    (
-        "figures",
-        lambda c: c[3]["outputs"].__setitem__(1, copy.deepcopy(c[1]["outputs"][0])),
-        "that of cell 1",
-    ),
-    (
-        "figures",
-        lambda c: c[1]["outputs"][0].update(data={"image/svg+xml": "<svg/>"}),
-        "no PNG",
-    ),
-    ("figures", lambda c: c[2].update(source="![](a.png)"), "cell 2: a picture in text"),
+    ("figures", lambda c: c[3]["outputs"].pop(1), "no caption stands under"),
+    ("figures", lambda c: data_of(c[1], 1, text_plain="Other.\n"), "no caption"),
+    ("figures", lambda c: data_of(c[1], 1, text_plain="A line."), "do not stand, folded"),
+    ("figures", lambda c: data_of(c[1], 1, text_html="<p>A line. a: 1</p>"), "folded"),
+    ("figures", lambda c: c[3].update(outputs=picture("1", "It. And it.")), "one sentence"),
+    ("figures", lambda c: c[3].update(outputs=picture("1" * 1200)), "over 1200"),
+    ("figures", lambda c: c[3].update(outputs=c[1]["outputs"]), "that of cell 1"),
+    ("figures", lambda c: c[1]["outputs"][0].update(data={"image/svg+xml": "<svg/>"}), "no PNG"),
     ("figures", lambda c: c[2].update(source='<img src="a.png" alt="">'), "picture in text"),
-    ("has_ledger", lambda c: c[LEDGER].update(source="1 + 1"), "results.show()"),
-    ("has_ledger", lambda c: c[LEDGER].update(outputs=[]), "results.show()"),
+    ("diagrams", lambda c: replace(c[6], "b.svg", "d.svg"), "there is no d.svg"),
+    ("diagrams", lambda c: replace(c[6], "b.svg", "https://b.c/b.svg"), "there is no https"),
+    ("diagrams", lambda c: replace(c[6], "Two towers meet in b", "b"), "does not say what"),
+    ("diagrams", lambda c: replace(c[6], "](b.svg)", "]"), "2 diagrams, fewer than 3"),
+    ("diagrams", lambda c: draw(SVG.replace("<title>T</title>", "")), "b.svg has no <title>"),
+    ("diagrams", lambda c: draw(SVG.replace("<desc>D", "<desc>")), "b.svg has no <desc>"),
+    ("diagrams", lambda c: draw(SVG.replace("viewBox", "box")), "no viewBox"),
+    ("diagrams", lambda c: draw(SVG.replace('"14"', '"12px"')), "text of 12 px"),
+    ("diagrams", lambda c: draw(SVG.replace("<text", '<image href="a.png"/><text')), "elsewhere"),
+    ("diagrams", lambda c: draw("<svg>"), "is no SVG"),
+    ("has_ledger", lambda c: c[-1].update(source="1 + 1"), "results.show()"),
+    ("has_ledger", lambda c: c[-1].update(outputs=[]), "results.show()"),
     ("has_ledger", lambda c: c.append(code("1")), "results.show()"),
+    ("has_ledger", lambda c: data_of(c[-1], text_html="n = 1"), "not folded"),
+    ("ledger_cells", lambda c: c[3].update(source="results.record(a=1)"), "cell 3: results.rec"),
+    ("ledger_cells", lambda c: c[3].update(source="results.check(a, 'b')"), "cell 3: results.ch"),
+    ("ledger_cells", lambda c: c[LEDGER].update(metadata={}), "tagged 'ledger'"),
+    ("ledger_cells", lambda c: c[LEDGER]["metadata"].pop("jupyter"), "not folded"),
+    ("ledger_cells", lambda c: c[LEDGER].update(outputs=[stream("a")]), "shows something"),
+    ("ledger_cells", lambda c: c[LEDGER].update(source="assert a"), "an assert stops"),
+    ("ledger_cells", lambda c: c[3].update(source="if a:\n    assert a"), "an assert stops"),
     ("locked_numbers", lambda c: c[2].update(source="It is 0.43."), "cell 2: the number '0.43'"),
     (
         "locked_numbers",
-        lambda c: set_output(c[LEDGER], "text", "Results of this notebook\ncca.r1 = 0.4412\n"),
+        lambda c: c[-1].update(outputs=[listed("cca.r1 = 0.4412")]),
         "43.1 %<!--cca.r1:percent--> disagrees with the result, 44.12",
     ),
     ("opening", lambda c: c.pop(0), "title"),
-    ("opening", lambda c: c[0].update(source=c[0]["source"].replace("learn", "see")), "headings"),
-    ("opening", lambda c: c[0].update(source=c[0]["source"].replace("minutes", "")), "minutes"),
-    ("closing", lambda c: c.pop(22), "last three sections"),
-    ("closing", lambda c: c.append(markdown("## More")), "last three sections"),
-    ("pace", lambda c: c[1].update(source="x = 1\n" * 200), "lines on average"),
-    ("pace", lambda c: c[2].update(source="Few words."), "words of prose"),
-    ("exercises", lambda c: [c.pop(18) for _ in range(4)], "3 exercises, fewer than 4"),
-    ("exercises", lambda c: c[6].update(source="### Exercise 1.1: no time"), "heading is not"),
-    ("exercises", lambda c: c[6].update(source="### Exercise 1.2: t (5 minutes)"), "number 1"),
-    ("exercises", lambda c: c.pop(8), "not followed by"),
-    ("exercises", lambda c: c[8].update(source="Here it is"), "no cell says"),
+    ("opening", lambda c: replace(c[0], "learn", "see"), "'learn'"),
+    ("opening", lambda c: replace(c[0], "minutes", ""), "minutes"),
+    ("opening", lambda c: [c[n].update(outputs=[]) for n in (1, 3, 4, READER)], "no result"),
+    ("closing", lambda c: c.pop(SUMMARY), "last two sections"),
+    ("closing", lambda c: c.append(markdown("## More")), "last two sections"),
+    ("bounds", lambda c: c[1].update(source="x = 1\n" * 200), "lines in a code cell"),
+    ("bounds", lambda c: c[2].update(source="word " * 4000), "words, more than 4,000"),
+    ("bounds", lambda c: c.extend(markdown("a") for _ in range(100)), "cells, more than 100"),
+    ("exercises", lambda c: [c.pop(19) for _ in range(4)], "3 exercises, fewer than 4"),
+    ("exercises", lambda c: c[TASK].update(source="### Exercise 1.1: no time"), "heading is not"),
     (
         "exercises",
-        lambda c: c[READER].update(source="def f(x):\n    return x\n\ncheck(f)"),
-        "body",
+        lambda c: c[TASK].update(source="### Exercise 1.2: t (5 minutes)"),
+        "number 1",
     ),
-    ("exercises", lambda c: set_output(c[READER], "text", "Not yet: no\n"), "Not attempted yet"),
-    ("exercises", lambda c: set_output(c[SOLUTION], "text", "Not yet: no\n"), "'Right. ...'"),
+    ("exercises", lambda c: c.pop(9), "not followed by"),
+    ("exercises", lambda c: c[9].update(source="Here it is"), "no cell says"),
+    ("exercises", lambda c: replace(c[READER], "...", "return x"), "body"),
+    ("exercises", lambda c: output_of(c[READER], "text", "Not yet: no\n"), "Not attempted yet"),
+    ("exercises", lambda c: output_of(c[SOLUTION], "text", "Not yet: no\n"), "'Right. ...'"),
     ("exercises", lambda c: c[SOLUTION].update(metadata={"tags": ["solution"]}), "not folded"),
     ("exercises", lambda c: c[SOLUTION]["metadata"].update(tags=[]), "not tagged 'solution'"),
-    ("exercises", lambda c: c[SOLUTION].update(source="def f(x):\n    return 1\n\nok(f)"), "same"),
+    ("exercises", lambda c: replace(c[SOLUTION], "check(f)", "ok(f)"), "same"),
     ("exercises", lambda c: c[1]["metadata"].update(tags=["solution"]), "belongs to no exercise"),
 ]
 
@@ -291,7 +335,7 @@ def test_every_guard_is_tried():
 
 
 def test_kernel_and_format(nb):
-    nb["metadata"]["kernelspec"]["name"] = "conda-env"
+    nb["metadata"]["kernelspec"] = {"name": "conda-env"}
     nb["nbformat_minor"] = 4
     assert len(guards.metadata(nb)) == 2
 
@@ -300,22 +344,6 @@ def test_solution_source(nb):
     assert guards.solution_source(nb, "1.3") == "def f(x):\n    return x + 3\n\n"
     with pytest.raises(KeyError):
         guards.solution_source(nb, "1.9")
-
-
-@pytest.mark.parametrize("path", guards.NOTEBOOKS, ids=lambda path: path.stem)
-def test_one_digit_changed_in_a_real_notebook_is_reported(path):
-    nb, others = guards.load(path), guards.ledgers()
-    changed = 0
-    for _, cell in guards.cells(nb, "markdown"):
-        for match in guards._LOCK.finditer(cell["source"]):
-            end = match.end("digits")
-            digit = str((int(cell["source"][end - 1]) + 5) % 10)
-            wrong = cell["source"][: end - 1] + digit + cell["source"][end:]
-            if guards.relocked(wrong, guards.ledger(nb), others) == wrong:
-                continue  # stands in code
-            assert guards.prose_faults(wrong, guards.ledger(nb), others)
-            changed += 1
-    assert changed, "no number is locked"
 
 
 # --- locked numbers -----------------------------------------------------------------------------
@@ -401,225 +429,197 @@ def test_relocked(old, new):
     assert guards.relocked(new, LEDGER_OF_TEST) == new
 
 
-# --- the refresh tool ---------------------------------------------------------------------------
+# --- what may differ between two runs -----------------------------------------------------------
 
 
-def test_refresh_executes_cleans_and_relocks(tmp_path, capsys):
-    path = tmp_path / "01_tiny.ipynb"
-    (tmp_path / "beside.py").write_text("value = 0.25\n")
-    tiny = nbformat.v4.new_notebook(
-        cells=[
-            nbformat.v4.new_markdown_cell("It is 0.9<!--a.b-->."),
-            nbformat.v4.new_code_cell("import beside", metadata={"execution": {"a": "1"}}),
-            nbformat.v4.new_code_cell(
-                "class R:\n    def show(self):\n"
-                "        print('Results of this notebook')\n"
-                "        print('a.b =', beside.value)\nR().show()"
-            ),
-        ],
-        metadata={"widgets": {}},
-    )
-    nbformat.write(tiny, path)
-    assert refresh_notebooks.main([str(path)]) == 0
-    assert "-It is 0.9<!--a.b-->." in capsys.readouterr().out
-    first = path.read_bytes()
-    nb = guards.load(path)
-    assert "0.2<!--a.b-->" in nb.cells[0].source or "0.3<!--a.b-->" in nb.cells[0].source
-    assert nb.cells[1].metadata == {} and nb.metadata == refresh_notebooks.METADATA
-    assert [cell.id for cell in nb.cells] == [cell.id for cell in tiny.cells]
-    assert refresh_notebooks.main([str(path)]) == 0
-    assert path.read_bytes() == first
-
-    (tmp_path / "beside.py").write_text("value = 0.26\n")
-    assert refresh_notebooks.main(["--check", "--tolerance", "0.02", str(path)]) == 0
-    assert refresh_notebooks.main(["--check", str(path)]) == 1
-    assert path.read_bytes() == first
+@pytest.mark.parametrize(
+    ("before", "after", "same"),
+    [
+        ("r: 0.431 (0.4 to 0.46)", "r: 0.432 (0.4 to 0.46)", True),
+        ("n: 12,345; x: 1.2e-05", "n: 12,346; x: 2e-05", True),
+        ("r: 0.431", "r: 0.441", False),
+        ("n: 1,000", "n: 1,020", False),
+        ("x: 0.5", "x: -0.5", False),
+        ("a: 1", "b: 1", False),
+        ("a: 1", "a: 1; b: 2", False),
+        ("a: missing", "a: 1", False),
+    ],
+)
+def test_numbers_agree_to_a_last_digit(before, after, same):
+    assert guards.agree(before, after) is same
 
 
-# --- nbval with the alternative texts compared --------------------------------------------------
+def test_lists_of_numbers_are_settled_and_nothing_else():
+    def outputs(number):
+        listed = {"text/plain": f"{guards.NUMBERS}\na: {number}"}
+        return [stream(f"it is {number}\n"), {"output_type": "display_data", "data": listed}]
 
-DRAWS = """
-from IPython.display import Image, display
-png = bytes.fromhex("89504e470d0a1a0a")
-display(Image(png, format="png"), metadata={"image/png": {"alt": "A bar of height 2."}})
+    fresh = outputs("0.432")
+    guards.settle(outputs("0.431"), fresh)
+    assert [fresh[0], fresh[1]] == [outputs("0.432")[0], outputs("0.431")[1]]
+    guards.settle(outputs("0.5"), fresh)
+    assert fresh[1] == outputs("0.431")[1]
+
+
+# --- the tools, on a project of three lines -----------------------------------------------------
+
+RECORDS = """
+import os
+
+import course
+
+results = course.Results()
+results.record("a", {"b": VALUE})
+os.environ["OMP_NUM_THREADS"], os.environ.get("COURSE_STRICT")
 """
 
 
-@pytest.mark.parametrize(("committed", "code"), [("2.", 0), ("3.", 1)])
-def test_nbval_compares_alternative_texts(tmp_path, committed, code):
-    path = tmp_path / "01_tiny.ipynb"
-    tiny = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(DRAWS.strip())])
-    nbformat.write(tiny, path)
+def tiny_notebook(path, *sources):
+    """Write a notebook of code cells, the last of which shows the results."""
+    cells = [nbformat.v4.new_code_cell(source.strip()) for source in (*sources, "results.show()")]
+    cells.insert(0, nbformat.v4.new_markdown_cell("It is 0.9<!--a.b-->."))
+    nb = nbformat.v4.new_notebook(cells=cells, metadata={"widgets": {}})
+    for number, cell in enumerate(nb.cells):
+        cell.id = f"c{number}"
+    nbformat.write(nb, path)
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Return a folder with the package, the plugin and its guards, and one small notebook."""
+    for name in ("conftest.py", "tests/guards.py", "tests/run_notebooks.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(guards.ROOT / name, tmp_path / name)
+    (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = tests\n")
+    (tmp_path / "notebooks" / "course").mkdir(parents=True)
+    names = {"figures": "show", "ledger": "Results"}
+    lines = [f"from .{module} import {name}\n" for module, name in names.items()]
+    (tmp_path / "notebooks" / "course" / "__init__.py").write_text("".join(lines))
+    for module in names:
+        shutil.copy(guards.FOLDER / "course" / f"{module}.py", tmp_path / "notebooks" / "course")
+    tiny_notebook(tmp_path / "notebooks" / "01_tiny.ipynb", RECORDS.replace("VALUE", "0.25"))
+    return tmp_path
+
+
+def test_refresh_executes_cleans_and_relocks(project, capsys):
+    path = project / "notebooks" / "01_tiny.ipynb"
     assert refresh_notebooks.main([str(path)]) == 0
-    source = path.read_text(encoding="utf-8")
-    path.write_text(source.replace('"A bar of height 2."\n', f'"A bar of height {committed}"\n'))
-    shutil.copy(guards.ROOT / "notebooks" / "conftest.py", tmp_path)
-    options = ["-q", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env"]
+    assert "-It is 0.9<!--a.b-->." in capsys.readouterr().out
+    first, nb = path.read_bytes(), guards.load(path)
+    assert nb.cells[0].source in ("It is 0.2<!--a.b-->.", "It is 0.3<!--a.b-->.")
+    assert guards.is_refreshed(nb) and [cell.id for cell in nb.cells] == ["c0", "c1", "c2"]
+    assert guards.printed(nb.cells[1]) == "('1', '1')"
+    assert guards.ledger(nb) == {"a.b": "0.2500"}
+    assert refresh_notebooks.main([str(path)]) == 0
+    assert path.read_bytes() == first
+
+    path.write_bytes(first.replace(b"0.25}", b"0.26}"))
+    assert refresh_notebooks.main(["--check", str(path)]) == 1
+    assert refresh_notebooks.main(["--check", "--tolerance", "0.02", str(path)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("results.record(n=1)\nresults.record(n=2)\nresults.check(False, 'it holds')", 0),
+        ("x = globals().get('x', 0) + 1\n1 / (2 - x)", 1),
+        ("import warnings\nwarnings.warn('careful')", 1),
+    ],
+)
+def test_every_cell_is_run_twice_as_a_reader_does(project, source, code):
+    path = project / "notebooks" / "01_tiny.ipynb"
+    tiny_notebook(path, RECORDS.replace("VALUE", "0.25"), source)
+    before = path.read_bytes()
+    assert refresh_notebooks.main(["--twice", str(path)]) == code
+    assert path.read_bytes() == before
+
+
+DRAWS = """
+from matplotlib import pyplot as plt
+
+fig, ax = plt.subplots(figsize=(2, 2))
+ax.bar(["a"], [2.0])
+course.show(fig, "A bar.")
+"""
+
+
+def test_pytest_runs_notebooks_as_it_should(project):
+    """One whose figures say other numbers, a reader's copy of it, and what is none of ours."""
+    folder = project / "notebooks"
+    ours, copy_of_it = folder / "01_tiny.ipynb", folder / "02_mine.ipynb"
+    tiny_notebook(
+        ours,
+        RECORDS.replace("VALUE", "0.5"),
+        DRAWS,
+        DRAWS.replace('"a"', '"b"').replace("A bar", "B"),
+    )
+    assert refresh_notebooks.main([str(ours)]) == 0
+    for name in (copy_of_it, folder / "01_tiny-Copy1.ipynb"):
+        shutil.copy(ours, name)
+    (folder / "Untitled.ipynb").write_text("{")
+    git(project, "init", "-q")
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "as committed")
+
+    source = ours.read_text(encoding="utf-8")
+    for old, new in (("A bar. values: a: 2.", "A bar. values: a: 3."), ("b: 2<", "b: 3<")):
+        assert source.count(old) == 1
+        source = source.replace(old, new)
+    ours.write_text(source)
+    mine = json.loads(copy_of_it.read_text(encoding="utf-8"))
+    mine["metadata"]["language_info"]["version"] = "3.13.1"
+    mine["cells"][1]["execution_count"] = 7
+    mine["cells"][1]["source"] = ["1 / 0"]
+    copy_of_it.write_text(json.dumps(mine))
+
+    options = ["-q", "-rs", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env"]
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, str(path)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(guards.ROOT / "tests")},
+        [sys.executable, "-m", "pytest", *options, "notebooks"],
+        cwd=project,
         capture_output=True,
         text=True,
     )
-    assert run.returncode == code, run.stdout + run.stderr
-    assert ("alternative texts were" in run.stdout) == bool(code)
+    assert "2 failed, 2 passed, 4 skipped" in run.stdout, run.stdout + run.stderr
+    assert (
+        "alternative texts were ['A bar. values: a: 3.'], now ['A bar. values: a: 2.']"
+        in run.stdout
+    )
+    assert "mismatch 'text/html'" in run.stdout
+    said = (
+        "notebooks/02_mine.ipynb is your own copy, run and saved with 1 of its cells changed: its"
+    )
+    assert f"{said} cells were not compared; the committed one comes back with: git" in run.stdout
+    assert "git checkout -- notebooks/02_mine.ipynb" in run.stdout
 
 
-# --- the ledger of results ----------------------------------------------------------------------
-
-
-def test_ledger_prints_what_the_guards_read(nb, capsys):
-    results = course.Results()
-    results.record("cca", {"image_to_text": {"r1": 0.43125}, "n": 1000})
-    results.record(time=3.0, zero=-0.00001)
-    results.record("cca.n", 1000)  # once more, the same
-    results.show()
-    set_output(nb["cells"][LEDGER], "text", capsys.readouterr().out)
-    assert guards.ledger(nb) == {
-        "cca.image_to_text.r1": "0.4313",
-        "cca.n": "1000",
-        "time": "3.0000",
-        "zero": "0.0000",
+def git(folder, *arguments):
+    """Run git as somebody."""
+    who = {
+        f"GIT_{role}_{what}": "a@b.c"
+        for role in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
     }
-    assert course.HEADING == guards.LEDGER_HEADING
+    subprocess.run(["git", *arguments], cwd=folder, env={**os.environ, **who}, check=True)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error", "words"),
-    [
-        (("a", float("nan")), ValueError, "finite"),
-        (("a", float("inf")), ValueError, "finite"),
-        (("a", "0.5"), TypeError, "one int or float, got str"),
-        (("a", True), TypeError, "got bool"),
-        (("a", [1, 2]), TypeError, "got list"),
-        (("recall@1", 0.5), ValueError, "lower-case"),
-        (("known", 2), ValueError, "already recorded as 1"),
-        ((), TypeError, "key"),
-    ],
-)
-def test_ledger_refuses(arguments, error, words):
-    results = course.Results()
-    results.record(known=1)
-    with pytest.raises(error, match=words):
-        results.record(*arguments)
-    assert results._values == {"known": 1}
-
-
-# --- the checks of exercises --------------------------------------------------------------------
-
-
-def probes():
-    return [(([3.0, 4.0],), 5.0), (([1.0, 0.0],), 1.0)]
-
-
-check = course.Check(
-    probes,
-    right="That is the length.",
-    mistakes=[
-        course.Mistake("squared", "take the root.", like=lambda v: sum(x * x for x in v)),
-        course.Mistake("negative", "a length is positive.", when=lambda a, right, v: a < 0),
-    ],
-)
-
-
-def clears_its_input(v):
-    length = sum(x * x for x in v) ** 0.5
-    v.clear()
-    return length
-
-
-def not_filled_in(v):
-    raise NotImplementedError
-
-
-@pytest.mark.parametrize(
-    ("function", "line"),
-    [
-        (lambda v: sum(x * x for x in v) ** 0.5, "Right. That is the length."),
-        (lambda v: ..., "Not attempted yet. "),
-        (lambda v: None, "Not attempted yet. "),
-        (lambda v: NotImplemented, "Not attempted yet. "),
-        (not_filled_in, "Not attempted yet. Replace the ... in not_filled_in"),
-        (..., "Not attempted yet. "),
-        (lambda v: sum(x * x for x in v), "Not yet: take the root."),
-        (lambda v: -1, "Not yet: a length is positive."),
-        (lambda v: sum(v), "Not yet: <lambda>([3, 4]) returned 7, expected 5."),
-        (lambda v: "a\nb", "Not yet: <lambda>([3, 4]) returned 'a\\nb', expected 5."),
-        (lambda v: v.x, "Not yet: your function raised AttributeError: 'list' object has no"),
-        (lambda: 1, "Not yet: your function raised TypeError: "),
-        (sys.exit, "Not yet: your function raised SystemExit: "),
-        (lambda v: 5.0 if v[0] == 3 else None, "Not yet: <lambda>([1, 0]) returned nothing."),
-        (clears_its_input, "Not yet: clears_its_input changed the data it was given"),
-        (5.0, "Not yet: hand over the function itself, not 5"),
-        (lambda v: object(), "Not yet: <lambda>([3, 4]) returned a object, expected 5."),
-    ],
-)
-def test_check(function, line, capsys):
-    assert check(function) is None
-    said = capsys.readouterr().out
-    assert said.startswith(line)
-    assert said.count("\n") == 1 and said.endswith("\n")
-
-
-CHECKS = [
-    pytest.param(value, id=f"{path.stem}.{name}")
-    for path in sorted((guards.ROOT / "notebooks").glob("exercises_*.py"))
-    for name, value in vars(importlib.import_module(path.stem)).items()
-    if isinstance(value, course.Check)
-]
-
-
-@pytest.mark.parametrize("check", [*CHECKS, pytest.param(check, id="example")])
-def test_every_check_tells_its_mistakes_apart(check):
-    assert len(check.mistakes) >= (2 if check.right == "That is the length." else 3)
-    hints = [mistake.hint for mistake in check.mistakes]
-    assert len(set(hints)) == len(hints)
-    for mistake in check.mistakes:
-        if mistake.like is not None:
-            assert check.verdict(mistake.like) == f"Not yet: {mistake.hint}", mistake.name
-
-
-def test_examples_in_docstrings():
-    result = doctest.testmod(course)
-    assert result.attempted and not result.failed
-
-
-def test_a_reader_cannot_change_what_the_check_compares_with():
-    kept = [1.0, 2.0]
-    check = course.Check(lambda: [((kept,), kept)], right="Yes.")
-
-    def spoils(v):
-        v[0] = 5.0
-        return v
-
-    assert check.verdict(spoils).startswith("Not yet: spoils changed the data")
-    assert kept == [1.0, 2.0]
-    assert check.verdict(lambda v: v) == "Right. Yes."
-
-
-@pytest.mark.parametrize(
-    ("answer", "right", "same"),
-    [
-        (0.5, np.float32(0.5), True),
-        ([1.0, 2.0], np.array([1.0, 2.0]), True),
-        (np.ones((2, 3)), np.ones((3, 2)), False),
-        (np.nan, np.nan, True),
-        (np.nan, 0.0, False),
-        (True, 1, False),
-        (1.0, 1, True),
-        ((np.ones(2), "a"), (np.ones(2), "a"), True),
-        ((np.ones(2), "b"), (np.ones(2), "a"), False),
-        (["a", "b"], ["a", "b"], True),
-        (np.array(["a", "b"]), ["a", "b"], True),
-        ({"a": 1.0}, {"a": 1}, True),
-        ({"b": 1.0}, {"a": 1}, False),
-        (sparse.csr_matrix(np.eye(2)), sparse.csr_matrix(np.eye(2)), True),
-        (np.eye(2), sparse.csr_matrix(np.eye(2)), False),
-        ([[1], [1, 2]], np.ones((2, 2)), False),
-        ("a", 1.0, False),
-        (object(), "a", False),
-    ],
-)
-def test_agree(answer, right, same):
-    assert course.agree(answer, right) is same
+def test_a_readers_copy_gives_way_to_the_committed_notebook(project, monkeypatch):
+    path = project / "notebooks" / "01_tiny.ipynb"
+    assert refresh_notebooks.main([str(path)]) == 0
+    git(project, "init", "-q")
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "as committed")
+    committed = guards.load(path)
+    monkeypatch.setattr(guards, "ROOT", project)
+    monkeypatch.setattr(guards, "NOTEBOOKS", [path])
+    read = guards.readers_copies.__wrapped__
+    monkeypatch.setattr(guards, "readers_copies", read)
+    assert read() == {}
+    path.write_text(path.read_text(encoding="utf-8").replace("It is", "It was"))
+    assert read() == {}  # an author at work: the tests are strict with him
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"execution_count": 1', '"execution_count": 5')
+    )
+    assert list(read()) == [path] and "run and saved with 1 of its cells changed" in read()[path]
+    assert guards.load_committed(path) == committed
+    shutil.rmtree(project / ".git")
+    assert read() == {}

@@ -268,7 +268,8 @@ def _containers(ax):
         if isinstance(container, ErrorbarContainer):
             yield name, _intervals(ax, container)
         elif isinstance(container, BarContainer) and len(container):
-            yield name, _bars(ax, container)
+            named = [label for bar in container if (label := _named(bar.get_label()))]
+            yield name or (named[0] if len(named) == 1 else ""), _bars(ax, container)
     for patch in ax.patches:
         if isinstance(patch, StepPatch):
             values, edges, _ = patch.get_data()
@@ -314,14 +315,13 @@ def _bars(ax, container):
 
 def _histogram(values, edges):
     """Return where a histogram lies and where it is highest."""
-    values, edges = np.nan_to_num(_floats(values)), _floats(edges)
+    values, edges = np.nan_to_num(_floats(values)), _numbers(_floats(edges))
     top, filled = int(values.argmax()), np.flatnonzero(values)
     first, last = (filled[0], filled[-1]) if len(filled) else (0, len(values) - 1)
     middle = int(np.searchsorted(values.cumsum(), values.sum() / 2))
     return (
-        f"from {_number(edges[first])} to {_number(edges[last + 1])}, "
-        f"half of it below {_number(edges[middle + 1])}, highest ({_number(values[top])}) "
-        f"between {_number(edges[top])} and {_number(edges[top + 1])}"
+        f"from {edges[first]} to {edges[last + 1]}, half of it below {edges[middle + 1]}, "
+        f"highest ({_number(values[top])}) between {edges[top]} and {edges[top + 1]}"
     )
 
 
