@@ -13,17 +13,19 @@ from .figures import (
     show,
     similarity,
 )
-from .grammar import COLOURS, SHARED, describe_products
+from .grammar import COLOURS, PATTERNS, SHARED, describe_products
 from .ledger import Results
-from .million import million
+from .million import Gallery, million
 from .shop import make_catalogue, oracle_scores, shop, shop_model
 
 __all__ = [
     "COLOURS",
     "MARKERS",
     "PALETTE",
+    "PATTERNS",
     "SHARED",
     "Check",
+    "Gallery",
     "Mistake",
     "Results",
     "agree",
