@@ -276,7 +276,7 @@ def test_a_failure_while_writing_leaves_the_old_file(tmp_path):
 def quick_model():
     """Return a model that is fitted in a second."""
     return cm.CrossModalModel(
-        image_features=cm.ImageFeatures(n_components=40, n_patches=0),
+        image_features=cm.ImageFeatures(n_components=40),
         text_features=cm.TextFeatures(n_components=60),
         contrastive=cm.ContrastiveAligner(hidden_size=0, epochs=2, n_components=48),
     )

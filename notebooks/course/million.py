@@ -105,23 +105,25 @@ def build(model, train_texts, test, *, n_items, n_components=64, n_jobs=1, repor
     first_axes = axes[:, :n_components]
     second = grammar.describe_products(test.attributes, random_state=1)[0]
     design = grammar.designs(grammar.checked(test.attributes)[1])
-    rows, texts = [on_grid(model.encode_text(test.texts) @ first_axes)], [*test.texts]
-    seen, n_told = {*texts, *second}, 0
+    vectors = np.empty((n_items, n_components), dtype=np.float32)
+    vectors[: len(test)] = on_grid(model.encode_text(test.texts) @ first_axes)
+    texts, seen, n_told = [*test.texts], {*test.texts, *second}, 0
     for encoded, written in _chunks((model, first_axes, design), n_items, n_jobs):
         fresh = [i for i, text in enumerate(written) if text not in seen]
-        rows.append(encoded[fresh])
+        fresh = fresh[: n_items - len(texts)]
+        vectors[len(texts) : len(texts) + len(fresh)] = encoded[fresh]
         texts += [written[i] for i in fresh]
         seen.update(written)
         if report is not None and len(texts) * 10 // n_items > n_told:
             n_told = len(texts) * 10 // n_items
-            report(f"{min(len(texts), n_items):9,d} descriptions")
-        if len(texts) >= n_items:
+            report(f"{len(texts):9,d} descriptions")
+        if len(texts) == n_items:
             break
     return Gallery(
-        E=np.concatenate(rows)[:n_items],
+        E=vectors,
         photos=on_grid(model.encode_image(test.images) @ first_axes),
         paraphrases=on_grid(model.encode_text(second) @ first_axes),
-        texts=texts[:n_items],
+        texts=texts,
         paraphrase_texts=second,
         axes=axes,
     )
