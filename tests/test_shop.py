@@ -25,13 +25,7 @@ def products():
 @pytest.fixture
 def saved(monkeypatch, tmp_path):
     """Keep what is saved in a new folder, and return that."""
-    real = shop.saved_file
-
-    def file(*arguments):
-        return tmp_path / "saved" / real(*arguments).name
-
-    monkeypatch.setattr(shop, "saved_file", file)
-    monkeypatch.setattr(million, "saved_file", file)
+    monkeypatch.setattr(shop, "FOLDER", tmp_path / "course")
     return tmp_path / "saved"
 
 
@@ -43,6 +37,11 @@ def shared(catalogue):
 def keys(catalogue):
     """Return the six shared attributes of each product as tuples."""
     return list(zip(*shared(catalogue).values(), strict=True))
+
+
+def codes_of(catalogue):
+    """Return the codes of products, int (n, 6)."""
+    return grammar.checked(catalogue.attributes)[1]
 
 
 def has_word(text, words):
@@ -242,19 +241,18 @@ def test_the_model_is_trained_once_for_the_same_products(saved, monkeypatch, sma
     assert not np.array_equal(first.encode_text(test.texts), other.encode_text(test.texts))
 
 
-def test_a_name_changes_with_sources_and_data(monkeypatch, tmp_path):
-    monkeypatch.setattr(shop, "FOLDER", tmp_path / "course")
-    (tmp_path / "course").mkdir()
-    source = tmp_path / "course" / "a.py"
-    source.write_text("x = 1\n")
-    first = shop.saved_file("what", ["a.py"], ".npz")
-    assert first.parent == tmp_path / "saved"
-    assert first == shop.saved_file("what", [source], ".npz")
-    assert first != shop.saved_file("what", ["a.py"], ".npz", b"data")
+def test_a_version_changes_with_its_sources(monkeypatch, tmp_path):
+    monkeypatch.setattr(shop, "FOLDER", tmp_path)
+    source, other = tmp_path / "a.py", tmp_path / "b.py"
+    source.write_bytes(b"x = 1\n")
+    other.write_bytes(b"y = 1\n")
+    first = shop.version_of("a.py")
+    assert re.fullmatch("[0-9a-f]{8}", first) and first == shop.version_of(source)
+    assert first != shop.version_of("a.py", "b.py")
     source.write_bytes(b"x = 1\r\n")
-    assert first == shop.saved_file("what", ["a.py"], ".npz")
-    source.write_text("x = 2\n")
-    assert first != shop.saved_file("what", ["a.py"], ".npz")
+    assert first == shop.version_of("a.py")
+    source.write_bytes(b"x = 2\n")
+    assert first != shop.version_of("a.py")
 
 
 def test_a_failure_while_writing_leaves_the_old_file(tmp_path):
@@ -308,6 +306,19 @@ def test_the_gallery_is_distinct_and_describes_other_products(small_shop, small)
     assert all(has_word(text, grammar.types()[row[0]].nouns) for row, text in first)
 
 
+def test_the_gallery_knows_what_is_stated(small_shop, small):
+    test = small_shop[2]
+    assert (small.products == codes_of(test)).all()
+    said = small.stated[:40] >= 0
+    assert (said == test.attributes["mentions"]).all()
+    assert (small.stated[:40][said] == small.products[said]).all()
+    colours = list(course.COLOURS.values())
+    for text, codes in zip(small.texts, small.stated.tolist(), strict=True):
+        for place in (1, 3):  # a colour and the accent's
+            if codes[place] >= 0:
+                assert has_word(text, colours[codes[place]][1].split(", "))
+
+
 def test_rows_are_those_of_their_texts(small_shop, small):
     model, _, test = small_shop
     rows = small.project(model.encode_text(small.texts))
@@ -343,7 +354,7 @@ def test_a_gallery_is_kept_for_its_model(saved, small_shop, monkeypatch):
     monkeypatch.setattr(million, "build", None)  # so that building again would fail
     again = course.million(model, **options)
     assert again.texts == first.texts and again.paraphrase_texts == first.paraphrase_texts
-    for name in ("E", "photos", "paraphrases", "axes"):
+    for name in ("E", "photos", "paraphrases", "axes", "products", "stated"):
         assert np.array_equal(getattr(first, name), getattr(again, name))
     monkeypatch.setattr(million, "build", real)
     other = quick_model().fit(train.images[:150], train.texts[:150])

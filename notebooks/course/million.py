@@ -9,8 +9,9 @@ import threadpoolctl
 from sklearn.decomposition import PCA
 
 from . import grammar
-from .shop import SOURCES, saved_file, shop, write_safely
+from .shop import saved_file, shop, version_of, write_safely
 
+VERSION = version_of("grammar.py", "drawing.py", "shop.py", "million.py")
 GRID = 2048  # coordinates are whole multiples of 1 / GRID, see `on_grid`
 CHUNK = 10_000  # descriptions written at a time, each chunk from a seed of its own
 
@@ -25,12 +26,15 @@ class Gallery:
     texts : list of n str
     paraphrase_texts : list of n_true str, a second description of each test product
     axes : float64 array (d_model, d_model), principal axes of the model's embeddings
+    products : int8 array (n_true, 6), codes of the test products, see `grammar.options`
+    stated : int8 array (n, 6), codes of what each description states, -1 where it is silent
     """
 
-    def __init__(self, E, photos, paraphrases, texts, paraphrase_texts, axes):
+    def __init__(self, E, photos, paraphrases, texts, paraphrase_texts, axes, products, stated):
         self.E, self.photos, self.paraphrases = E, photos, paraphrases
         self.texts, self.paraphrase_texts = texts, paraphrase_texts
         self.axes, self.n_true = axes, len(photos)
+        self.products, self.stated = products, stated
 
     def project(self, Z, n_components=None):
         """Return the model's embeddings (m, d_model) as rows like those of ``E``, (m, d)."""
@@ -69,7 +73,7 @@ def million(model, *, n_items=1_000_000, n_components=64, n_jobs=2, report=None)
     report : callable, optional; called with a line of progress now and then
     """
     train, _, test = shop()
-    path = saved_file(f"million_{n_items}_{n_components}", (*SOURCES, "million.py"), ".npz")
+    path = saved_file(f"million_{n_items}_{n_components}_{VERSION}.npz")
     if path.exists():
         with np.load(path, allow_pickle=False) as file:
             gallery = Gallery(**{name: _unpacked(file[name]) for name in file.files})
@@ -104,14 +108,18 @@ def build(model, train_texts, test, *, n_items, n_components=64, n_jobs=1, repor
     axes = PCA(svd_solver="full").fit(E).components_.T
     first_axes = axes[:, :n_components]
     second = grammar.describe_products(test.attributes, random_state=1)[0]
-    design = grammar.designs(grammar.checked(test.attributes)[1])
+    products = grammar.checked(test.attributes)[1]
     vectors = np.empty((n_items, n_components), dtype=np.float32)
     vectors[: len(test)] = on_grid(model.encode_text(test.texts) @ first_axes)
+    stated = np.empty((n_items, 6), dtype=np.int8)
+    stated[: len(test)] = np.where(test.attributes["mentions"], products, -1)
     texts, seen, n_told = [*test.texts], {*test.texts, *second}, 0
-    for encoded, written in _chunks((model, first_axes, design), n_items, n_jobs):
+    given = model, first_axes, grammar.designs(products)
+    for encoded, written, says in _chunks(given, n_items, n_jobs):
         fresh = [i for i, text in enumerate(written) if text not in seen]
         fresh = fresh[: n_items - len(texts)]
-        vectors[len(texts) : len(texts) + len(fresh)] = encoded[fresh]
+        place = slice(len(texts), len(texts) + len(fresh))
+        vectors[place], stated[place] = encoded[fresh], says[fresh]
         texts += [written[i] for i in fresh]
         seen.update(written)
         if report is not None and len(texts) * 10 // n_items > n_told:
@@ -126,11 +134,13 @@ def build(model, train_texts, test, *, n_items, n_components=64, n_jobs=1, repor
         texts=texts,
         paraphrase_texts=second,
         axes=axes,
+        products=products.astype(np.int8),
+        stated=stated,
     )
 
 
 def _chunks(given, n_items, n_jobs):
-    """Yield (rows, texts) of one chunk after the other, until nobody asks for more."""
+    """Yield (rows, texts, stated) of one chunk after the other, until nobody asks for more."""
     n_chunks = math.ceil(1.05 * n_items / CHUNK) + 1  # some texts come twice and are left out
     if n_jobs == 1:
         _keep(*given)
@@ -154,11 +164,12 @@ def _keep(model, axes, taken):
 
 
 def _write_and_encode(number):
-    """Return rows float32 (m, d) and texts of one chunk, of products that are not to be found."""
+    """Return rows (m, d), texts and what they state, of m products that are not to be found."""
     rng = np.random.default_rng([7, number])
     codes = grammar.random_products(CHUNK, rng)
     codes = codes[~np.isin(grammar.designs(codes), _kept["taken"])]
-    texts, _ = grammar.describe(grammar.rows_of(codes), rng)
+    texts, mentions = grammar.describe(grammar.rows_of(codes), rng)
     # One thread: the processes share the cores, and sums come out in one order.
     with threadpoolctl.threadpool_limits(1, "blas"):
-        return on_grid(_kept["model"].encode_text(texts) @ _kept["axes"]), texts
+        rows = on_grid(_kept["model"].encode_text(texts) @ _kept["axes"])
+    return rows, texts, np.where(mentions, codes, -1)

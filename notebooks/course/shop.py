@@ -21,7 +21,21 @@ from .grammar import (
 )
 
 FOLDER = pathlib.Path(__file__).parent
-SOURCES = ("grammar.py", "drawing.py", "shop.py")  # what the products depend on
+
+
+def version_of(*sources):
+    """Return eight digits that change with the text of source files; relative ones lie here.
+
+    Ask while a module is imported: later the text may no longer be that of the code that runs.
+    """
+    digest = hashlib.sha256()
+    for source in sources:
+        digest.update(FOLDER.joinpath(source).read_bytes().replace(b"\r\n", b"\n"))
+    return digest.hexdigest()[:8]
+
+
+VERSION = version_of("grammar.py", "drawing.py", "shop.py")  # of the products
+VERSION_OF_MODEL = version_of("grammar.py", "drawing.py", "shop.py", cm.__file__)
 
 
 def make_catalogue(n_products, *, random_state, size=64):
@@ -99,7 +113,7 @@ def shop():
     No product of one part has the same six shared attributes as one of another. They are drawn
     once (some 10 s) and then read from notebooks/saved/.
     """
-    path = saved_file("shop", SOURCES, ".npz")
+    path = saved_file(f"shop_{VERSION}.npz")
     try:
         products = _read(path)
     except FileNotFoundError:
@@ -142,7 +156,8 @@ def shop_model(train, validation):
     Trained once (some 15 s) and then read from notebooks/saved/.
     """
     texts = "\n".join([*train.texts, "", *validation.texts])
-    path = saved_file("shop_model", (*SOURCES, cm.__file__), ".skops", texts.encode())
+    of_texts = hashlib.sha256(texts.encode()).hexdigest()[:8]
+    path = saved_file(f"shop_model_{of_texts}_{VERSION_OF_MODEL}.skops")
     if path.exists():
         return cm.CrossModalModel.load(path)
     model = cm.CrossModalModel(contrastive=cm.ContrastiveAligner(hidden_size=0))
@@ -156,23 +171,9 @@ def shop_model(train, validation):
     return model
 
 
-def saved_file(what, sources, suffix, data=b""):
-    """Return a path in notebooks/saved/: a new one for each version of the sources and the data.
-
-    Parameters
-    ----------
-    what : str
-        What the name begins with.
-    sources : sequence of str
-        Files whose text the content depends on; relative ones lie in this folder.
-    suffix : str
-    data : bytes
-        What else it depends on.
-    """
-    digest = hashlib.sha256(data)
-    for source in sources:
-        digest.update(FOLDER.joinpath(source).read_bytes().replace(b"\r\n", b"\n"))
-    return FOLDER.parent / "saved" / f"{what}_{digest.hexdigest()[:8]}{suffix}"
+def saved_file(name):
+    """Return a path in notebooks/saved/; the name ends in the version of what is in the file."""
+    return FOLDER.parent / "saved" / name
 
 
 def write_safely(path, write, **options):
