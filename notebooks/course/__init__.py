@@ -1,5 +1,7 @@
 """What the notebooks use and nobody must read to learn: the shop, figures, checks, the ledger."""
 
+import importlib
+
 from .characters import characters
 from .checks import Check, Mistake, agree
 from .drawing import draw_products
@@ -48,9 +50,7 @@ __all__ = [
 
 def __getattr__(name):
     """Load what notebook 07 alone uses when it is first asked for."""
-    if name in ("emoji", "pretrained"):
-        from importlib import import_module
-
-        pretrained = import_module(".pretrained", __name__)
-        return pretrained if name == "pretrained" else pretrained.emoji
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in ("emoji", "pretrained"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(".openmoji" if name == "emoji" else ".pretrained", __name__)
+    return module.emoji if name == "emoji" else module
