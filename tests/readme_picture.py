@@ -6,12 +6,14 @@ They are the first products of the test set, one of each type, not chosen by han
 picture, and its text for screen readers in README.md.
 """
 
+import io
 import re
 import sys
 import textwrap
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "notebooks"))
@@ -47,7 +49,7 @@ def told(found, is_right, n_items):
 def draw(photos, found, is_right, n_items):
     """Return a figure with a row for each photo: the photo, an arrow, what it found."""
     fig, axes = plt.subplots(
-        len(photos), 2, figsize=(9, 5.4), width_ratios=[1, 3.2], layout="constrained"
+        len(photos), 2, figsize=(9, 5.6), width_ratios=[1, 3.2], layout="constrained"
     )
     green, orange = course.PALETTE[2], course.PALETTE[1]
     for row, photo, text, right in zip(axes, photos, found, is_right, strict=True):
@@ -59,7 +61,7 @@ def draw(photos, found, is_right, n_items):
         words = textwrap.fill(text, 46)
         row[1].text(0.13, 0.5, words, va="center", fontsize=15)
         said = "its own description" if right else "another product's description"
-        row[1].text(0.13, 0, said, fontsize=11, color=green if right else orange)
+        row[1].text(0.13, 0.04, said, fontsize=11, color=green if right else orange)
     fig.suptitle(f"Which of {n_items:,} descriptions belongs to this photo?", fontsize=16)
     return fig
 
@@ -68,7 +70,9 @@ def main():
     """Draw the picture and rewrite its text in README.md."""
     photos, found, is_right, n_items = found_by_photos()
     fig = draw(photos, found, is_right, n_items)
-    fig.savefig(ROOT / PICTURE, dpi=110, facecolor="white", metadata={"Software": None})
+    buffer = io.BytesIO()
+    fig.savefig(buffer, dpi=110, facecolor="white")
+    Image.open(buffer).convert("RGB").quantize(256).save(ROOT / PICTURE, optimize=True)
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     new = IN_README.sub(lambda match: f"![{told(found, is_right, n_items)}]({PICTURE})", text)
