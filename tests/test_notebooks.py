@@ -14,6 +14,7 @@ import pytest
 from nbval.plugin import get_sanitize_patterns
 
 import guards
+import readme_picture
 import refresh_notebooks
 
 README = guards.ROOT / "README.md"
@@ -88,6 +89,14 @@ def test_one_digit_changed_in_a_real_notebook_is_reported(path):
 def test_readme_numbers():
     faults = guards.prose_faults(README.read_text(encoding="utf-8"), {}, ledgers())
     assert not faults, "\n".join(faults)
+
+
+def test_readme_picture_shows_what_the_model_finds():
+    told = readme_picture.told(*readme_picture.found_by_photos()[1:])
+    assert readme_picture.IN_README.findall(README.read_text(encoding="utf-8")) == [told], (
+        "run tests/readme_picture.py"
+    )
+    assert (guards.ROOT / readme_picture.PICTURE).stat().st_size <= 150_000
 
 
 def test_readme_names_what_exists():
