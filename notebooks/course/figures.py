@@ -15,10 +15,10 @@ import warnings
 import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import display
+from matplotlib import cbook
 from matplotlib.category import StrCategoryFormatter
 from matplotlib.collections import PathCollection
 from matplotlib.container import BarContainer, ErrorbarContainer
-from matplotlib.patches import StepPatch
 from matplotlib.ticker import FixedFormatter
 
 # Okabe and Ito's colours, told apart by colour-blind readers; the marker repeats what they say.
@@ -151,14 +151,8 @@ def figure_numbers(fig):
 
 
 def _tidy(fig):
-    """Lay a figure out, unless its maker did, and take the frame off plain axes."""
-    spacing = fig.subplotpars
-    untouched = all(
-        getattr(spacing, side) == plt.rcParams[f"figure.subplot.{side}"]
-        for side in ("left", "right", "bottom", "top", "wspace", "hspace")
-    )
-    free = untouched and not any(hasattr(ax, "_colorbar") for ax in fig.axes)
-    if fig.get_layout_engine() is None and free:
+    """Give a figure a layout, unless its maker did, and take the frame off plain axes."""
+    if fig.get_layout_engine() is None and not any(hasattr(ax, "_colorbar") for ax in fig.axes):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")  # that there is no room, too
@@ -167,9 +161,8 @@ def _tidy(fig):
         except Exception:  # better as it was than not at all
             fig.set_layout_engine("none")
     for ax in fig.axes:
-        for side in () if ax.images else ("top", "right"):
-            if side in ax.spines:
-                ax.spines[side].set_visible(False)
+        if not ax.images and "top" in ax.spines:
+            ax.spines[["top", "right"]].set_visible(False)
 
 
 def _png(fig):
@@ -235,50 +228,36 @@ def _is_photo(ax):
 
 def _lines(ax):
     """Yield what the lines show, those of error bars and connecting ones left out."""
-    drawn = {id(part) for c in ax.containers for part in _parts(c)}
-    lines = [line for line in ax.lines if id(line) not in drawn and len(line.get_xdata())]
-    unnamed = sum(not _named(line.get_label()) for line in lines)
+    drawn = set(cbook.flatten(ax.containers))
+    lines = [line for line in ax.lines if line not in drawn and len(line.get_xdata())]
+    unnamed = sum(not _named(line) for line in lines)
     for line in lines:
-        name = _named(line.get_label())
+        name, x, y = _named(line), _floats(line.get_xdata()), _floats(line.get_ydata())
         if not name and unnamed > 3:
             continue
-        x, y = (_floats(v) for v in (line.get_xdata(), line.get_ydata()))
         if line.get_transform() == ax.get_xaxis_transform():
             yield name, f"a vertical line at {_number(x[0])}"
         elif line.get_transform() == ax.get_yaxis_transform():
             yield name, f"a horizontal line at {_number(y[0])}"
         else:
-            chosen = np.unique(np.linspace(0, len(x) - 1, MAX_POINTS).round().astype(int))
-            yield name, _pairs(_names(ax.xaxis, x[chosen]), _numbers(y)[chosen])
-
-
-def _parts(container):
-    """Yield the artists of a container, however deep."""
-    for part in container if container is not None else ():
-        if isinstance(part, tuple | list):
-            yield from part
-        else:
-            yield part
+            yield name, _pairs(_names(ax.xaxis, x), _numbers(y))
 
 
 def _containers(ax):
     """Yield what bars, histograms and error bars show."""
     for container in ax.containers:
-        name = _named(container.get_label())
         if isinstance(container, ErrorbarContainer):
-            yield name, _intervals(ax, container)
+            yield _named(container), _intervals(ax, container)
         elif isinstance(container, BarContainer) and len(container):
-            named = [label for bar in container if (label := _named(bar.get_label()))]
-            yield name or (named[0] if len(named) == 1 else ""), _bars(ax, container)
-    for patch in ax.patches:
-        if isinstance(patch, StepPatch):
-            values, edges, _ = patch.get_data()
-            yield _named(patch.get_label()), _histogram(values, edges)
+            named = [name for bar in container if (name := _named(bar))]
+            alone = named[0] if len(named) == 1 else ""
+            yield _named(container) or alone, _bars(ax, container)
 
 
-def _named(label):
-    """Return a label, an empty one where matplotlib made one up."""
-    return "" if str(label).startswith("_") else _words(label)
+def _named(artist):
+    """Return an artist's label, an empty one where matplotlib made one up."""
+    label = str(artist.get_label())
+    return "" if label.startswith("_") else _words(label)
 
 
 def _intervals(ax, container):
@@ -330,7 +309,7 @@ def _points(ax):
     scatters = [c for c in ax.collections if isinstance(c, PathCollection)]
     for collection in scatters[:MAX_POINTS]:
         points = np.ma.filled(np.ma.asarray(collection.get_offsets(), dtype=float), np.nan)
-        name = _named(collection.get_label())
+        name = _named(collection)
         if 0 < len(points) <= 6:
             yield name, _pairs(_names(ax.xaxis, points[:, 0]), _numbers(points[:, 1]))
         elif len(points):
@@ -397,11 +376,9 @@ def _pairs(names, values):
 
 
 def _said(value):
-    """Return a value of a dict as text: texts as they are, numbers rounded, lists joined."""
+    """Return a given value as text: texts as they are, numbers rounded, lists joined."""
     if isinstance(value, str):
         return _words(value)
-    if isinstance(value, dict):
-        return ", ".join(f"{name}: {_said(v)}" for name, v in value.items())
     if isinstance(value, list | tuple | np.ndarray) and np.ndim(value):
         return ", ".join(_said(v) for v in value)
     return _number(value)
