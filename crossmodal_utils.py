@@ -9,7 +9,7 @@ Rows of equal ``groups`` belong to one item: several captions of a picture, seve
 product. Importing this module changes nothing; all randomness comes from ``random_state``.
 """
 
-import collections
+import collections.abc
 import concurrent.futures
 import contextlib
 import csv
@@ -17,6 +17,7 @@ import functools
 import io
 import json
 import math
+import numbers
 import os
 import pathlib
 import re
@@ -32,13 +33,13 @@ import scipy.sparse
 import scipy.stats
 import skops.io
 import threadpoolctl
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.metrics import average_precision_score
 from sklearn.preprocessing import normalize
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 # ------------------------------------------------------------------------------------------
@@ -47,38 +48,30 @@ from sklearn.utils.validation import check_is_fitted
 
 # What tables write where there is no value, in small letters.
 NO_VALUE = ("", "nan", "nat", "none", "null", "na", "n/a", "<na>", "#n/a", "\\n")
+PANDAS = (
+    "or let pandas read it (read_csv with sep=, encoding= or quoting=, read_excel, read_json, "
+    "read_parquet) and pass the frame: load_catalogue(pandas.read_csv(path), folder=...)"
+)
 
 
 class Catalogue:
-    """Rows of one image and one text each.
+    """Rows of one image and one text each; ``catalogue[index]`` is a Catalogue of some rows.
 
-    Parameters
-    ----------
-    images : uint8 array (n, height, width, 3)
-    texts : list of n str
-    attributes : dict of arrays with n rows, optional
-    groups : sequence of n values, optional
-        Rows with equal values are one item; a missing value is a group of its own, and by default
-        each row is. Kept as ``groups``, int (n,), numbered from 0.
-
-    Notes
-    -----
-    ``catalogue[index]``, an int array, slice, bool mask or one integer, is a new Catalogue.
-    ``skipped`` lists what `load_catalogue` left out.
+    ``images`` is uint8 (n, height, width, 3), ``texts`` a list of n str, ``attributes`` a dict of
+    arrays with n rows. Rows with equal values in ``groups`` (n,) are one item; a missing value is
+    a group of its own, and by default each row is. They are kept as numbers from 0, int (n,).
     """
 
-    skipped = ()
+    skipped = ()  # what `load_catalogue` left out
 
     def __init__(self, images, texts, attributes=None, groups=None):
-        self.images, self.texts = np.asarray(images), list(texts)
+        self.images, self.texts = np.asarray(images), check_texts(texts, least=0)
         self.attributes = {name: np.asarray(rows) for name, rows in (attributes or {}).items()}
         kind, shape = self.images.dtype, self.images.shape
         if kind != np.uint8 or len(shape) != 4 or shape[3] != 3:
             raise ValueError(f"images must be uint8 (n, height, width, 3); {kind} {shape} came")
-        if len(self) or len(self.texts):
-            self.texts = check_texts(texts)
         for name, rows in {"texts": self.texts, **self.attributes}.items():
-            if np.ndim(rows) < 1 or len(rows) != len(self):
+            if np.shape(rows)[:1] != (len(self),):
                 came = f"{np.shape(rows)[:1]} came for {len(self)} images"
                 raise ValueError(f"{name} must have one row per image; {came}")
         self.groups = group_numbers(groups, len(self))
@@ -103,45 +96,32 @@ class Catalogue:
     def split(self, *, validation, test, random_state, groups=None):
         """Return (train, validation, test) Catalogues of these many rows, the rest in train.
 
-        Rows of one group never fall in two parts: what the last group of a part has too many is
-        dropped, and a printed line says how many rows that were. ``groups``, n values, keeps
-        larger groups together for this split, such as blocks of article numbers. ValueError if a
-        size is no int >= 0 or nothing is left to train on.
+        No group is torn apart, and no row dropped. ``groups`` (n,) keeps larger groups together,
+        such as blocks of article numbers. ValueError if the groups are too large for these sizes.
         """
-        for name, size in (("validation", validation), ("test", test)):
-            check_int(name, size, 0)
-        labels = self.groups
-        if groups is not None:
-            labels = joined_groups(labels, group_numbers(groups, len(self)))
-        values, inverse = np.unique(labels, return_inverse=True)
-        rank = np.random.default_rng(random_state).permutation(len(values))[inverse]
-        order, start, parts = np.argsort(rank, kind="stable"), 0, []
-        for size in (test, validation):
-            parts.insert(0, order[start : start + size])
-            start += size
-            while 0 < start < len(order) and size and rank[order[start]] == rank[order[start - 1]]:
-                start += 1
-        if start >= len(order):
-            told = f"validation={validation} and test={test} leave nothing to train on"
-            raise ValueError(f"{told} of {len(self)} rows in {len(values)} groups")
-        if start > validation + test:
-            _say(f"split: {start - validation - test} of {len(self)} rows dropped, to keep groups")
-        return tuple(self[np.sort(part)] for part in (order[start:], *parts))
+        labels = joined_groups(self.groups, group_numbers(groups, len(self)))
+        sizes, room = np.bincount(labels), {"test": test, "validation": validation}
+        for name, size in room.items():
+            check_scalar(size, name, numbers.Integral, min_val=0)
+        part = np.full(len(sizes), "train", dtype=object)
+        for group in np.random.default_rng(random_state).permutation(len(sizes)):
+            if fits := [name for name, left in room.items() if sizes[group] <= left]:
+                part[group], room[fits[0]] = fits[0], room[fits[0]] - sizes[group]
+        found = [self[part[labels] == name] for name in ("train", "validation", "test")]
+        if not len(found[0]) or sum(room.values()):
+            told = f"{len(self)} rows in {len(sizes)} groups of up to {sizes.max()}"
+            raise ValueError(f"validation={validation}, test={test} cannot be cut from {told}")
+        return tuple(found)
 
 
 def group_numbers(groups, n_rows):
     """Return int (n_rows,), equal where ``groups`` are; a missing value is a group of its own."""
-    if groups is None:
-        return np.arange(n_rows)
-    values = list(groups)
-    if n_rows is not None and len(values) != n_rows:
+    values = list(range(n_rows) if groups is None else groups)
+    if len(values) != n_rows:
         raise ValueError(f"groups must have one value per row; {len(values)} came for {n_rows}")
-    seen, numbers = {}, []
-    for value in values:
-        key = value.strip() if isinstance(value, str) else value
-        key = object() if is_missing(key) else key
-        numbers.append(seen.setdefault(key, len(seen)))
-    return np.array(numbers, dtype=int)
+    seen, own = {}, [object() if is_missing(value) else value for value in values]
+    own = [value.strip() if isinstance(value, str) else value for value in own]
+    return np.array([seen.setdefault(value, len(seen)) for value in own], dtype=int)
 
 
 def joined_groups(*labels):
@@ -159,31 +139,15 @@ def is_missing(value):
     return str(value).strip().casefold() in NO_VALUE
 
 
-def check_int(name, value, least):
-    """Raise ValueError unless value is an integer of at least this much."""
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be an int >= {least}; {value!r} came")
-
-
-def check_number(name, value, least, below=math.inf):
-    """Raise ValueError unless value is a number from least to under below."""
-    if not isinstance(value, int | float | np.number) or not least <= value < below:
-        limit = f"below {below}" if below < math.inf else "finite"
-        raise ValueError(f"{name} must be a number >= {least} and {limit}; {value!r} came")
-
-
-def check_texts(texts):
-    """Return texts as a list of str; raise unless they are a non-empty sequence of str."""
-    advice = "give a list of str or one column of a table"
-    if isinstance(texts, str):
-        raise TypeError("texts must be a list of str; one str came: put it in a list, [text]")
-    is_table = isinstance(texts, collections.abc.Mapping | collections.abc.Set)
+def check_texts(texts, least=1):
+    """Return texts as a list of str; raise unless they are a sequence of at least this many."""
+    is_table = isinstance(texts, str | collections.abc.Mapping | collections.abc.Set)
     if is_table or getattr(texts, "ndim", 1) != 1 or not hasattr(texts, "__len__"):
-        raise TypeError(f"texts must be a list of str; a {type(texts).__name__} came: {advice}")
-    if len(texts) == 0:
+        advice = "[text] for one, one column of a table, or its values"
+        raise TypeError(f"texts must be a list of str; {type(texts).__name__} came: give {advice}")
+    if len(texts) < least:
         raise ValueError("texts is empty; at least one text is needed")
-    texts = list(texts)
-    for row, text in enumerate(texts):
+    for row, text in enumerate(texts := list(texts)):
         if not isinstance(text, str):
             raise TypeError(f"texts must be str; row {row} is {type(text).__name__} {text!r:.40}")
     return texts
@@ -210,82 +174,54 @@ def load_catalogue(
     Parameters
     ----------
     table : path, or mapping of columns
-        A plain CSV file (UTF-8, commas, a header, one row a line), or a dict, a pandas or a Polars
-        DataFrame; pandas reads what is no plain CSV.
+        A plain CSV file (UTF-8, commas, a header, one row a line), or a dict or DataFrame.
     image_column, text_column : str
-        Columns of the pictures (paths relative to ``folder``; in a mapping also arrays or Pillow
-        images) and of the texts.
+        Columns of the pictures (paths; in a mapping also arrays or Pillow images) and the texts.
     group_column : str, optional
         Rows with equal values are one item. So are rows of one picture, found by its pixels.
     folder : path, optional
         Where the pictures are: by default the CSV file's folder, or the working directory.
     on_error : "raise" or "skip"
-        What a bad row does: all are told in one error, or left out and counted in print.
+        What bad rows do: all are told in one ValueError, or they are left out, counted in print
+        and listed in the Catalogue's ``skipped``, as (place, reason).
     size : int
         Side in pixels of the pictures, see `as_photos`; 100,000 of 64 pixels take 1.2 GB.
-
-    Returns
-    -------
-    Catalogue
-        Attributes hold every column but the text's (dtype object). ``skipped`` lists (place,
-        reason) of each row left out.
-
-    Raises
-    ------
-    ValueError
-        With the bad rows by place and kind: no text, or no picture that can be read whole. With
-        "skip" only if no row is good. Always if the table itself cannot be read.
     """
-    check_int("size", size, 16)
+    check_scalar(size, "size", numbers.Integral, min_val=16)
     if on_error not in ("raise", "skip"):
         raise ValueError(f'on_error must be "raise" or "skip"; {on_error!r} came')
     is_file = isinstance(table, str | os.PathLike)
     name = pathlib.Path(table).name if is_file else "table"
     columns, places, bad = _read_csv(pathlib.Path(table)) if is_file else _read_mapping(table)
-    for column in (image_column, text_column, *[group_column] * (group_column is not None)):
+    for column in filter(None, (image_column, text_column, group_column)):
         if column not in columns:
             told = f"{name} has no column {column!r}, it has {list(columns)!r:.300}"
-            raise ValueError(f"{told}; pass image_column and text_column, or {_by_pandas(name)}")
+            raise ValueError(f"{told}; pass image_column and text_column, {PANDAS}")
     folder = pathlib.Path(folder or (pathlib.Path(table).parent if is_file else "."))
     listed = functools.cache(lambda parent: sorted(os.listdir(parent)))
     images, kept = np.empty((len(places), size, size, 3), dtype=np.uint8), []
     for row, place in enumerate(places):
         try:
-            _check_text(columns[text_column][row])
-            images[len(kept)] = _read_picture(folder, columns[image_column][row], size, listed)
+            text, picture = columns[text_column][row], columns[image_column][row]
+            if is_missing(text) or not isinstance(text, str) or "\0" in text:
+                raise ValueError(f"no text: {text!r:.60}")
+            images[len(kept)] = _read_picture(folder, picture, size, listed)
             kept.append(row)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             bad.append((place, str(error)))
         if (row + 1) % 2000 == 0:
             _say(f"{row + 1:,} of {len(places):,} rows read")
     _tell_bad_rows(name, bad, len(kept), on_error == "raise" or not kept)
-    images, values = images[: len(kept)], {c: [v[i] for i in kept] for c, v in columns.items()}
-    groups = group_numbers([photo.tobytes() for photo in images], len(images))
-    if group_column is not None:
-        groups = joined_groups(groups, group_numbers(values[group_column], len(images)))
+    values = {c: np.fromiter((v[i] for i in kept), object) for c, v in columns.items() if c}
+    images, own = images[: len(kept)], values.get(group_column)
+    same = group_numbers([photo.tobytes() for photo in images], len(images))
+    groups = joined_groups(same, group_numbers(own, len(images)))
     if (n_items := len(np.unique(groups))) < len(images):
         _say(f"{name}: {len(images):,} rows are {n_items:,} items (same picture or group)")
     texts = [text.strip() for text in values.pop(text_column)]
-    attributes = {c: _column(v) for c, v in values.items() if c}
-    catalogue = Catalogue(images, texts, attributes, groups)
+    catalogue = Catalogue(images, texts, values, groups)
     catalogue.skipped = bad
     return catalogue
-
-
-def _column(values):
-    """Return values as an array (n,) of dtype object, whatever they are."""
-    column = np.empty(len(values), dtype=object)
-    column[:] = values
-    return column
-
-
-def _by_pandas(name):
-    """Return what to do with a table that is no plain CSV file, as a phrase."""
-    reader = {".xlsx": "excel", ".xls": "excel", ".parquet": "parquet", ".json": "json"}
-    how = reader.get(pathlib.Path(name).suffix.casefold(), "csv")
-    options = ", sep=..., encoding=..., quoting=..." if how == "csv" else ""
-    options = ", lines=True" if name.casefold().endswith("l") and how == "json" else options
-    return f"let pandas read it: load_catalogue(pandas.read_{how}({name!r}{options}), folder=...)"
 
 
 def _read_csv(path):
@@ -293,41 +229,32 @@ def _read_csv(path):
 
     A record over several lines is bad: a quote that never closes would swallow rows in silence.
     """
-    advice = _by_pandas(path.name)
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        told = f"{path.name} is no CSV file in UTF-8 (byte {error.start}, line {line})"
-        raise ValueError(f"{told}; {advice}") from error
-    if path.suffix.casefold() in (".json", ".jsonl", ".ndjson"):
-        raise ValueError(f"{path.name} is no CSV file; {advice}")
+        raise ValueError(f"{path.name} is no CSV file in UTF-8; save it so, {PANDAS}") from error
     reader, line, records = csv.reader(io.StringIO(text, newline=""), strict=True), 1, []
     try:
         for fields in reader:
             if fields and not (line == 1 and fields[0].startswith("sep=")):  # Excel's own mark
-                records.append((line, reader.line_num, fields))
+                records.append((f"line {line}", reader.line_num > line, fields))
             line = reader.line_num + 1
     except csv.Error as error:
-        told = f"{path.name}, line {line}: {error}; mend it, a quote there may never close"
-        raise ValueError(f"{told}, or {advice}") from error
-    if len(records) < 2:
-        missing = "rows below its header" if records else "header: its first line names columns"
-        raise ValueError(f"{path.name} has no {missing}; {advice}")
-    names = [name.strip() for name in records[0][2]]
-    twice = [name for name, n in collections.Counter(names).items() if name and n > 1]
-    if twice:
-        raise ValueError(f"{path.name} has more than one column {twice[0]!r}; rename one")
-    good, bad = [], []
-    for first, last, fields in records[1:]:
-        if first != last:
-            why = f"runs on over lines: to line {last}; does a quote never close?"
-            bad.append((f"line {first}", f"{why} If it is meant so, {advice}"))
+        told = f"{path.name}, line {line}: {error}; mend it (does a quote never close?)"
+        raise ValueError(f"{told}, {PANDAS}") from error
+    names = [name.strip() for name in records[0][2]] if records else []
+    if len(records) < 2 or path.suffix.casefold() in (".json", ".jsonl"):
+        raise ValueError(f"{path.name} is no CSV file with a header and rows, {PANDAS}")
+    if len({*filter(None, names)}) < len([*filter(None, names)]):
+        raise ValueError(f"{path.name} has columns of one name: {names!r:.300}; rename one")
+    good, bad, wrong = [], [], "wrong number of fields"
+    for place, is_long, fields in records[1:]:
+        if is_long:
+            bad.append((place, f"runs on over lines: does a quote never close? Mend it, {PANDAS}"))
         elif len(fields) != len(names):
-            why = f"wrong number of fields: {len(fields)}, the header has {len(names)}"
-            bad.append((f"line {first}", why))
+            bad.append((place, f"{wrong}: {len(fields)}, the header has {len(names)}"))
         else:
-            good.append((f"line {first}", fields))
+            good.append((place, fields))
     columns = {name: [fields[i] for _, fields in good] for i, name in enumerate(names)}
     return columns, [place for place, _ in good], bad
 
@@ -340,35 +267,23 @@ def _read_mapping(table):
         raise TypeError(f"table must be a path or a mapping of columns; {kind} came")
     columns = {name: list(table[name]) for name in names}
     lengths = {name: len(values) for name, values in columns.items()}
-    if len(set(lengths.values())) > 1 or not lengths[names[0]]:
+    if len({*lengths.values()}) > 1 or not lengths[names[0]]:
         raise ValueError(f"columns must be equally long and not empty; {lengths!r:.300} came")
     return columns, [f"row {i}" for i in range(lengths[names[0]])], []
 
 
-def _check_text(value):
-    """Raise ValueError unless a table's value is a text."""
-    if is_missing(value):
-        raise ValueError(f"no text: {value!r}")
-    if not isinstance(value, str):
-        raise ValueError(f"text is no str: {type(value).__name__} {value!r:.60}")
-    if "\0" in value:
-        raise ValueError(f"a zero byte in the text: {value!r:.60}")
-
-
 def _tell_bad_rows(name, bad, n_good, is_error):
     """Raise ValueError with the counts of each kind and 20 bad rows, or print the counts."""
-    if not bad and n_good:
-        return
     kinds = collections.Counter(why.partition(":")[0] for _, why in bad).most_common()
     counts = ", ".join(f"{n:,} {kind}" for kind, n in kinds)
     told = f"{name}: {len(bad):,} of {len(bad) + n_good:,} rows"
-    if not is_error:
+    if bad and is_error:
+        advice = 'mend them, or pass on_error="skip"' if n_good else "no row is good"
+        lines = [f"\n  {place}: {why}" for place, why in bad[:20]]
+        more = f"\n  and {len(bad) - 20} more" if len(bad) > 20 else ""
+        raise ValueError(f"{told} are bad ({counts}); {advice}" + "".join(lines) + more)
+    if bad:
         _say(f"{told} skipped ({counts})")
-        return
-    advice = 'mend them, or pass on_error="skip"' if n_good else "no row is good"
-    lines = [f"\n  {place}: {why}" for place, why in bad[:20]]
-    more = f"\n  and {len(bad) - 20} more" if len(bad) > 20 else ""
-    raise ValueError(f"{told} are bad ({counts}); {advice}" + "".join(lines) + more)
 
 
 def _read_picture(folder, value, size, listed):
@@ -384,20 +299,16 @@ def _read_picture(folder, value, size, listed):
     if re.match(r"(?i)\W*([a-z][a-z\d+.-]+://|www\.)|//|data:", name):
         raise ValueError(f"a web address, to be downloaded first: {name!r:.80}")
     path = folder / name.replace("\\", "/")
-    if not path.is_file():  # a pipe is none either: one would wait for it
-        kind = "a folder, not a file" if path.is_dir() else "no such file"
-        raise ValueError(f"{kind}: {name!r:.80}{_hint(path, listed)}")
-    return _open_picture(path, size, name)
-
-
-def _hint(path, listed):
-    """Return what a missing file may be called instead, in brackets, or nothing."""
-    if re.search(r"[|;]|, ", path.name):
-        return " (several pictures in one field? Give each a row of its own)"
+    if path.is_file():  # a pipe is none: one would wait for it
+        return _open_picture(path, size)
     wanted = {_bare(path.name), _bare(path.name.removesuffix(".0"))}
     there = listed(path.parent) if path.parent.is_dir() else []
     like = [n for n in there if {_bare(n), _bare(os.path.splitext(n)[0])} & wanted]
-    return f" (there is {like[0]!r})" if like else ""
+    hint = f" (there is {like[0]!r})" if like else ""
+    if re.search(r"[|;]|, ", path.name):
+        hint = " (several pictures in one field? Give each a row of its own)"
+    kind = "a folder, not a file" if path.is_dir() else "no such file"
+    raise ValueError(f"{kind}: {name!r:.80}{hint}")
 
 
 def _bare(name):
@@ -405,105 +316,49 @@ def _bare(name):
     return unicodedata.normalize("NFC", urllib.parse.unquote(name)).casefold()
 
 
-def _open_picture(path, size, name):
+def _open_picture(path, size):
     """Return the picture in a file as uint8 (size, size, 3); ValueError if there is none."""
-    detail = ""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on oddities that Pillow copes with
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 if image.format == "EPS":  # a program, which Ghostscript may run for ever
-                    raise ValueError("an EPS file: save it as PNG")
+                    raise ValueError("an EPS file, save it as PNG")
                 image.draft(None, (3 * size, 3 * size))  # large JPEGs come smaller, and sooner
                 return _fit(image, size)
-    except UnidentifiedImageError:
-        why = "not a picture that Pillow knows" if path.stat().st_size else "an empty file"
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        why = f"more pixels than Pillow's limit of {Image.MAX_IMAGE_PIXELS:,}"
     except Exception as error:  # a damaged file can fail a decoder in any way
-        why, detail = "unreadable", f" ({getattr(error, 'strerror', None) or error})"
-    raise ValueError(f"{why}: {name!r:.80}{detail:.120}")
+        told = f"{os.path.basename(path)!r:.80} ({getattr(error, 'strerror', None) or error})"
+        raise ValueError(f"not a picture that can be read: {told:.250}") from error
 
 
 def as_photos(images, size):
     """Return images as uint8 (n, size, size, 3), resized to fit and padded to a square.
 
-    Parameters
-    ----------
-    images : uint8 array (n, height, width, 3) or grey (n, height, width), or list of pictures
-        A picture is an array, a Pillow image of any mode, or a path. They are turned upright as
-        their EXIF mark says; transparent ones lie on white. Arrays of the right size come back as
-        they are, not copied.
-    size : int
-        Side of the result in pixels. The padding has the median colour of the picture's top and
-        bottom rows.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If there is no image, one image came instead of many, or pixels are of an unknown range.
+    ``images`` is uint8 (n, height, width, 3), grey (n, height, width), or a list of arrays, Pillow
+    images of any mode, or paths. They are turned upright as their EXIF mark says; transparent ones
+    lie on white. The padding has the median colour of the picture's top and bottom rows. Arrays
+    of the right size come back as they are, not copied.
     """
     if isinstance(images, Image.Image | str | os.PathLike) or not hasattr(images, "__len__"):
         kind = type(images).__name__
         raise TypeError(f"images must be an array or a list of pictures; {kind} came: [image]?")
+    shape, kind = np.shape(images) if hasattr(images, "shape") else (), getattr(images, "dtype", 0)
+    if len(shape) == 2 or (len(shape) == 3 and shape[2] == 3):
+        told = f"images must be many, (n, height, width, 3); one of shape {shape} came"
+        raise ValueError(f"{told}: put it in a list, [image]")
     if len(images) == 0:
         raise ValueError("images is empty; at least one image is needed")
-    if isinstance(images, np.ndarray) and images.dtype != object:
-        if images.ndim == 2 or (images.ndim == 3 and images.shape[2] == 3):
-            raise ValueError(
-                f"images must be many, (n, height, width, 3); one of shape {images.shape} came: "
-                "put it in a list, [image]"
-            )
-        if images.ndim == 4 and images.dtype == np.uint8 and images.shape[1:] == (size, size, 3):
-            return images
+    if kind == np.uint8 and shape[1:] == (size, size, 3):
+        return images
     photos = []
     for row, image in enumerate(images):
         try:
             is_path = isinstance(image, str | os.PathLike)
-            photos.append(
-                _open_picture(pathlib.Path(image), size, str(image))
-                if is_path
-                else _fit(image, size)
-            )
+            photos.append(_open_picture(image, size) if is_path else _fit(image, size))
         except (TypeError, ValueError) as error:
             raise type(error)(f"image {row}: {error}") from error
     return np.stack(photos)
-
-
-def _rgb(image):
-    """Return an array or a Pillow image of any mode as an upright Pillow image in RGB."""
-    if not isinstance(image, Image.Image):
-        array = np.asarray(image)
-        if array.dtype != np.uint8:
-            raise TypeError(
-                f"pixels must be uint8 from 0 to 255; {array.dtype} came: convert first"
-            )
-        grey = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 1)
-        array = np.repeat(array.reshape(*array.shape[:2], 1), 3, axis=2) if grey else array
-        if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
-            raise ValueError(f"an image must have shape (height, width, 3); {array.shape} came")
-        return Image.fromarray(array)
-    if 0 in image.size:
-        raise ValueError(f"an image must have pixels; one of {image.size} came")
-    image = ImageOps.exif_transpose(image)
-    if image.mode[0] in "IF":  # Pillow would cut these off at 255 and show white
-        image = Image.fromarray(_eight_bits(np.asarray(image), image.mode))
-    if image.mode[-1] not in "Aa" and "transparency" not in image.info:
-        return image.convert("RGB")
-    image, canvas = image.convert("RGBA"), Image.new("RGB", image.size, "white")
-    canvas.paste(image, mask=image.getchannel("A"))
-    return canvas
-
-
-def _eight_bits(pixels, mode):
-    """Return pixels of 12 or 16 bits, or floats from 0 to 1 or 255, as uint8 by their range."""
-    low, high = float(pixels.min()), float(pixels.max())
-    ranges = (1, 255) if mode[0] == "F" else (255, 4095, 65535)
-    top = next((top for top in ranges if high <= top), None)
-    if not low >= 0 or top is None:  # "not" as NaN is neither
-        raise ValueError(f"pixels from {low:g} to {high:g} are of no known range: save 8 bits")
-    return np.rint(pixels * (255 / top)).astype(np.uint8)
 
 
 def _fit(image, size):
@@ -520,17 +375,46 @@ def _fit(image, size):
     return np.asarray(canvas)
 
 
+def _rgb(image):
+    """Return an array or a Pillow image of any mode as an upright Pillow image in RGB."""
+    if not isinstance(image, Image.Image):
+        array = np.asarray(image)
+        array = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
+        if array.dtype != np.uint8:
+            raise TypeError(f"pixels must be uint8, 0 to 255; {array.dtype} came: convert first")
+        if array.ndim != 2 and array.shape[2:] != (3,) or 0 in array.shape:
+            raise ValueError(f"an image must have shape (height, width, 3); {array.shape} came")
+        return Image.fromarray(array).convert("RGB")
+    image = ImageOps.exif_transpose(image)
+    if image.mode[0] in "IF":  # Pillow would cut these off at 255 and show white
+        image = Image.fromarray(_eight_bits(np.asarray(image), image.mode))
+    if image.mode[-1] not in "Aa" and "transparency" not in image.info:
+        return image.convert("RGB")
+    image, canvas = image.convert("RGBA"), Image.new("RGB", image.size, "white")
+    canvas.paste(image, mask=image.getchannel("A"))
+    return canvas
+
+
+def _eight_bits(pixels, mode):
+    """Return pixels of 12 or 16 bits, or floats from 0 to 1 or 255, as uint8 by their range."""
+    low, high = float(pixels.min()), float(pixels.max())
+    tops = (1, 255) if mode[0] == "F" else (255, 4095, 65535)
+    top = next((top for top in tops if low >= 0 and high <= top), None)
+    if top is None:
+        raise ValueError(f"pixels from {low:g} to {high:g} are of no known range: save as 8 bits")
+    return np.rint(pixels * (255 / top)).astype(np.uint8)
+
+
 # ------------------------------------------------------------------------------------------
 # Features: a photo and a text each become one row of numbers
 # ------------------------------------------------------------------------------------------
 
 
 class ImageFeatures(TransformerMixin, BaseEstimator):
-    """Turn photos into rows of numbers: edges and colours, then PCA.
+    """Turn photos into rows of numbers: edges and colours, see `image_views`, then PCA.
 
-    Three views of each photo: edge directions over the whole photo, and over the product cut out
-    from its backdrop; and a colour histogram of the product on a 3 x 3 grid. Each view is scaled
-    to one total variance and compressed by PCA, and all of them once more together.
+    Each view is scaled to one total variance. At most 10,000 photos, evenly chosen, are learned
+    from.
 
     Parameters
     ----------
@@ -543,14 +427,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
 
     Attributes
     ----------
-    views_ : dict of dicts of arrays, mean (d,) and components (k, d) of each view
-    mean_, components_ : arrays of the last PCA
-    n_features_out_ : int
-
-    Notes
-    -----
-    Edges after Dalal and Triggs (CVPR 2005). At most 10,000 photos, evenly chosen, are learned
-    from, and photos are turned in batches, which bounds the memory.
+    mean_ (d,), components_ (n_features_out_, d) : arrays, of all views side by side
     """
 
     def __init__(self, *, n_components=600, size=64, random_state=0):
@@ -565,44 +442,34 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
 
     def fit_transform(self, images, y=None):
         """Fit on photos and return their rows, float64 (n, n_features_out_)."""
-        check_int("n_components", self.n_components, 1)
-        check_int("size", self.size, 16)
+        check_scalar(self.n_components, "n_components", numbers.Integral, min_val=1)
+        check_scalar(self.size, "size", numbers.Integral, min_val=16)
         photos = as_photos(images, self.size)
         if len(photos) < 2:
             raise ValueError(f"at least 2 photos are needed to fit; {len(photos)} came")
         some = photos[np.linspace(0, len(photos) - 1, min(len(photos), 10_000)).astype(int)]
-        batches, self.views_, parts = _in_batches(image_views, some), {}, []
+        batches, scaled, scales = _in_batches(image_views, some), [], []
         for name in list(batches[0]):
             view = np.concatenate([batch.pop(name) for batch in batches])
-            mean = view.mean(axis=0)
-            scale = np.sqrt(np.square(view - mean).sum(axis=1).mean()) or 1.0
-            pca = self._pca(view / scale, max(1, self.n_components // 2))
-            self.views_[name] = {"mean": mean, "components": pca.components_ / scale}
-            parts.append((view - mean) @ self.views_[name]["components"].T)
-        last = self._pca(X := np.hstack(parts), self.n_components)
-        self.mean_, self.components_ = last.mean_, last.components_
-        self.n_features_out_ = len(last.components_)
-        if len(some) < len(photos):
-            return self.transform(photos)
-        return (X - self.mean_) @ self.components_.T
+            scale = np.sqrt(np.square(view - view.mean(axis=0)).sum(axis=1).mean()) or 1.0
+            scales += [scale] * view.shape[1]
+            scaled.append(view / scale)
+        n = min(self.n_components, len(scales), len(some) - 1)
+        pca = PCA(n, svd_solver="randomized", iterated_power=2, random_state=self.random_state)
+        with np.errstate(invalid="ignore"):  # photos all alike explain 0 of a variance of 0
+            X = pca.fit_transform(np.hstack(scaled))
+        self.mean_, self.components_ = pca.mean_ * scales, pca.components_ / scales
+        self.n_features_out_ = n
+        return X.astype(float) if len(some) == len(photos) else self.transform(photos)
 
     def transform(self, images):
         """Return the rows of photos, float64 (n, n_features_out_)."""
         check_is_fitted(self, "components_")
         return np.concatenate(_in_batches(self._rows, as_photos(images, self.size)))
 
-    def _pca(self, view, n_components):
-        """Fit scikit-learn's PCA with as many components as the data allow."""
-        n = min(n_components, view.shape[1], len(view) - 1)
-        pca = PCA(n, svd_solver="randomized", iterated_power=2, random_state=self.random_state)
-        with np.errstate(invalid="ignore"):  # photos all alike explain 0 of a variance of 0
-            return pca.fit(view)
-
     def _rows(self, photos):
         """Return the rows of one batch of photos."""
-        views, learned = image_views(photos), self.views_.items()
-        parts = [(views[name] - view["mean"]) @ view["components"].T for name, view in learned]
-        return (np.hstack(parts) - self.mean_) @ self.components_.T
+        return (np.hstack([*image_views(photos).values()]) - self.mean_) @ self.components_.T
 
 
 def _in_batches(function, photos):
@@ -613,18 +480,17 @@ def _in_batches(function, photos):
 
 
 def image_views(photos):
-    """Return the raw views {name: float (n, d)} of uint8 photos (n, size, size, 3).
+    """Return three raw views {name: float (n, d)} of uint8 photos (n, size, size, 3).
 
-    The product is what differs from the backdrop, the median colour of the photo's border.
+    Edge directions over the photo and over the product, and colours of the product on a 3 x 3
+    grid. The product is what differs from the backdrop, the median colour of the photo's border.
     """
     x = photos / np.float32(255)
     border = np.concatenate([x[:, 0], x[:, -1], x[:, :, 0], x[:, :, -1]], axis=1)
     backdrop = np.median(border, axis=1)[:, None, None]  # (n, 1, 1, 3)
     boxes = _bounding_boxes(np.abs(x - backdrop).max(axis=3) > 0.08)
-    crops = [
-        Image.fromarray(photo).resize((48, 48), Image.Resampling.BILINEAR, box=box)
-        for photo, box in zip(photos, boxes, strict=True)
-    ]
+    cut = {"size": (48, 48), "resample": Image.Resampling.BILINEAR}
+    crops = [Image.fromarray(p).resize(box=b, **cut) for p, b in zip(photos, boxes, strict=True)]
     product = np.stack([np.asarray(crop) for crop in crops]) / np.float32(255)
     cover = np.clip(np.abs(product - backdrop).max(axis=3) / 0.08 - 0.5, 0, 1)
     return {
@@ -652,32 +518,24 @@ def edge_directions(x, cell, n_directions=8):
     """Return how strong edges of each direction are in each cell, (n, cells * cells * 8).
 
     ``x``, float (n, side, side, 3), is cut into cells of cell x cell pixels. Directions are told
-    by projection, (gradient . direction)**4, not by arctangent: products and sums are the same to
-    the last bit on every processor. Each cell is divided by its surroundings, so that faint edges
-    count as well.
+    by projection, (gradient . direction)**4, and each cell is divided by its surroundings, so
+    that faint edges count as well (after Dalal and Triggs, CVPR 2005).
     """
     down, right = np.zeros_like(x), np.zeros_like(x)
     down[:, 1:-1] = x[:, 2:] - x[:, :-2]
     right[:, :, 1:-1] = x[:, :, 2:] - x[:, :, :-2]
     channel = (np.square(down) + np.square(right)).argmax(axis=3)[..., None]
     down, right = (np.take_along_axis(g, channel, axis=3)[..., 0] for g in (down, right))
-    length = np.sqrt(np.square(down) + np.square(right)) + 1e-3
+    length, n, side = np.hypot(down, right) + 1e-3, len(x), x.shape[1] // cell
     turns = []
     for angle in (math.pi * i / n_directions for i in range(n_directions)):
-        along = (right * math.cos(angle) + down * math.sin(angle)) / length
-        turns.append(_pool(np.square(np.square(along)) * length, cell))
-    cells = np.stack(turns, axis=3)  # (n, side / cell, side / cell, 8)
+        along = ((right * math.cos(angle) + down * math.sin(angle)) / length) ** 4 * length
+        along = along[:, : side * cell, : side * cell].reshape(n, side, cell, side, cell)
+        turns.append(along.mean(axis=(2, 4)))
+    cells = np.stack(turns, axis=3)  # (n, side, side, 8)
     energy = np.pad(np.square(cells).sum(axis=3), ((0, 0), (1, 1), (1, 1)), mode="edge")
-    side = cells.shape[1]
     around = sum(energy[:, i : i + side, j : j + side] for i in range(3) for j in range(3)) / 9
-    return np.sqrt(cells / np.sqrt(around + 1e-3)[..., None]).reshape(len(x), -1)
-
-
-def _pool(x, cell):
-    """Average cells of cell x cell pixels: (n, s, s) becomes (n, s // cell, s // cell)."""
-    side = x.shape[1] // cell
-    x = x[:, : side * cell, : side * cell]
-    return x.reshape(len(x), side, cell, side, cell).mean(axis=(2, 4))
+    return np.sqrt(cells / np.sqrt(around + 1e-3)[..., None]).reshape(n, -1)
 
 
 def colour_histograms(x, cover, grid=3, bins=6):
@@ -688,11 +546,12 @@ def colour_histograms(x, cover, grid=3, bins=6):
     """
     n, step = len(x), x.shape[1] // grid
     shares = np.maximum(1 - np.abs(x[..., None] * (bins - 1) - np.arange(bins, dtype=x.dtype)), 0)
-    shares = shares.reshape(n, grid, step, grid, step, 3, bins)
-    red, green, blue = np.moveaxis(shares.swapaxes(2, 3).reshape(n, grid**2, -1, 3, bins), 3, 0)
-    cover = cover.reshape(n, grid, step, grid, step).swapaxes(2, 3).reshape(n, grid**2, -1, 1)
-    pairs = (red * cover)[..., :, None] * green[..., None, :]  # (n, cells, pixels, bins, bins)
-    table = pairs.reshape(*pairs.shape[:3], -1).swapaxes(2, 3) @ blue
+    shares = shares.reshape(n, grid, step, grid, step, 3, bins).swapaxes(2, 3)
+    cover = cover.reshape(n, grid, step, grid, step, 1).swapaxes(2, 3)
+    red, green, blue = np.moveaxis(shares, 5, 0).reshape(3, n, grid**2, step**2, bins)
+    red = red * cover.reshape(n, grid**2, step**2, 1)
+    pairs = red[..., :, None] * green[..., None, :]  # (n, cells, pixels, bins, bins)
+    table = pairs.reshape(n, grid**2, step**2, -1).swapaxes(2, 3) @ blue
     table = table.reshape(n, -1)
     return np.sqrt(table / np.maximum(table.sum(axis=1, keepdims=True), 1e-9))
 
@@ -709,10 +568,9 @@ class TextFeatures(TransformerMixin, BaseEstimator):
     ----------
     n_components : int
         Length of each view, at most; fewer where the vocabulary is small.
-    ngrams : tuple of 2 ints
-        Shortest and longest run of words to count.
-    letters : tuple of 2 ints, or None
-        Shortest and longest run of letters to count, a word's ends included; None for words only.
+    ngrams, letters : tuple of 2 ints
+        Shortest and longest run of words, and of letters in a word, its ends included; letters
+        may be None, for words only.
     min_count : int
         Words and runs in fewer training texts are left out.
     random_state : int
@@ -720,8 +578,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):
 
     Attributes
     ----------
-    views_ : dict of dicts of arrays: terms (n_terms,) str, table (n_terms, k), mean (k,) and scale
-        of the view "words" and, unless letters is None, "letters"
+    views_ : dict of dicts, "words" and "letters": terms (n_terms,), table (n_terms, k), ...
     n_features_out_ : int
     """
 
@@ -742,18 +599,19 @@ class TextFeatures(TransformerMixin, BaseEstimator):
     def fit_transform(self, texts, y=None):
         """Fit on texts and return their rows, float64 (n, n_features_out_)."""
         for name in ("n_components", "min_count"):
-            check_int(name, getattr(self, name), 1)
+            check_scalar(getattr(self, name), name, numbers.Integral, min_val=1)
         counts, terms, n_words = _count_words(texts, self.ngrams[1])
         known = n_words >= self.ngrams[0]
         self.views_ = {"words": self._learn(_damped(counts[:, known]), terms[known])}
         if self.letters is not None:
             runs, found = _count_runs(terms[n_words == 1], self.letters)
             self.views_["letters"] = self._learn(counts[:, n_words == 1] @ runs, found)
-        for view, rows in zip(self.views_.values(), self._rows(texts), strict=True):
-            view["mean"] = rows.mean(axis=0)
-            view["scale"] = np.sqrt(np.square(rows - view["mean"]).sum(axis=1).mean()) or 1.0
+        rows = self._rows(counts, terms, n_words)
+        for view, part in zip(self.views_.values(), rows, strict=True):
+            view["mean"] = part.mean(axis=0)
+            view["scale"] = np.sqrt(np.square(part - view["mean"]).sum(axis=1).mean()) or 1.0
         self.n_features_out_ = sum(len(view["mean"]) for view in self.views_.values())
-        return self.transform(texts)
+        return self._scaled(rows)
 
     def transform(self, texts):
         """Return the rows of texts, float64 (n, n_features_out_).
@@ -762,38 +620,38 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         share.
         """
         check_is_fitted(self, "n_features_out_")
-        rows = self._rows(texts)
-        unknown = np.mean(~np.any([part.any(axis=1) for part in rows], axis=0))
-        if unknown:
+        rows = self._rows(*_count_words(texts, self.ngrams[1]))
+        if unknown := np.mean(~np.any([part.any(axis=1) for part in rows], axis=0)):
             warnings.warn(
                 f"{unknown:.1%} of the texts hold no known word or letters", stacklevel=2
             )
+        return self._scaled(rows)
+
+    def _scaled(self, rows):
+        """Return the views' rows side by side, centred and scaled."""
         views = zip(rows, self.views_.values(), strict=True)
         return np.hstack([(part - view["mean"]) / view["scale"] for part, view in views])
 
     def _learn(self, counts, terms):
         """Return the terms of a view, and each one's weight times its place in the SVD."""
-        n = counts.shape[0]
         frequency = np.asarray((counts > 0).sum(axis=0)).ravel()
-        keep = frequency >= min(self.min_count, n)
+        keep = frequency >= min(self.min_count, counts.shape[0])
         if keep.sum() < 2:
             told = f"at least 2 words must occur in min_count={self.min_count} texts or more"
             raise ValueError(f"{told}; {keep.sum()} of {len(terms)} do")
-        weights = np.log((1 + n) / (1 + frequency[keep])) + 1
+        weights = np.log((1 + counts.shape[0]) / (1 + frequency[keep])) + 1
         weighted = normalize(counts[:, keep] @ scipy.sparse.diags(weights))
         k = min(self.n_components, *(max(1, side - 1) for side in weighted.shape))
         with np.errstate(invalid="ignore"):  # texts all alike explain 0 of a variance of 0
             svd = TruncatedSVD(k, random_state=self.random_state).fit(weighted)
         return {"terms": terms[keep], "table": weights[:, None] * svd.components_.T}
 
-    def _rows(self, texts):
+    def _rows(self, counts, terms, n_words):
         """Return each view's rows, of unit length, or of zeros where nothing is known."""
-        counts, terms, n_words = _count_words(texts, self.ngrams[1])
-        words = self.views_["words"]
+        words, letters = self.views_["words"], self.views_.get("letters")
         _, known, place = np.intersect1d(terms, words["terms"], return_indices=True)
         rows = [normalize(_damped(counts[:, known]) @ words["table"][place])]
-        if "letters" in self.views_:
-            letters = self.views_["letters"]
+        if letters:
             runs, _ = _count_runs(terms[n_words == 1], self.letters, letters["terms"])
             rows.append(normalize(counts[:, n_words == 1] @ (runs @ letters["table"])))
         return rows
@@ -802,8 +660,9 @@ class TextFeatures(TransformerMixin, BaseEstimator):
 @functools.cache
 def _word_pattern():
     """Return the pattern of a word: letters with their combining marks, or one digit."""
-    marks = (chr(i) for i in range(0x20000) if unicodedata.category(chr(i))[0] == "M")
-    return rf"(?:[^\W\d_][{''.join(marks)}]*)+|\d"
+    marks = "".join(chr(i) for i in range(0x20000) if unicodedata.category(chr(i))[0] == "M")
+    # (?![ -~]) only saves time: no mark is ASCII, and most characters are.
+    return rf"[^\W\d_]+(?:(?![ -~])[{marks}]+[^\W\d_]*)*|\d"
 
 
 def _count_words(texts, longest):
@@ -812,22 +671,20 @@ def _count_words(texts, longest):
     The third array (n_terms,) says of how many words each term consists.
     """
     texts = [unicodedata.normalize("NFC", text).casefold() for text in check_texts(texts)]
-    options = {"ngram_range": (1, longest), "token_pattern": _word_pattern()}
-    counter = CountVectorizer(lowercase=False, dtype=float, **options)
-    if not any(map(re.compile(_word_pattern()).search, texts)):
-        return scipy.sparse.csr_matrix((len(texts), 0)), np.empty(0, str), np.empty(0, int)
-    counts = counter.fit_transform(texts)
+    options = {"lowercase": False, "dtype": float, "token_pattern": _word_pattern()}
+    counter = CountVectorizer(ngram_range=(1, longest), **options)
+    # A word more, as scikit-learn refuses texts without any; its column is dropped again.
+    counts = counter.fit_transform([*texts, "a"])[:-1]
     terms = counter.get_feature_names_out().astype(str)
-    return counts, terms, np.char.count(terms, " ") + 1
+    there = np.asarray(counts.sum(axis=0)).ravel() > 0
+    return counts[:, there], terms[there], np.char.count(terms[there], " ") + 1
 
 
 def _count_runs(words, letters, runs=None):
     """Return counts (n_words, n_runs), sparse, of runs of letters in words, and the runs."""
     options = {"ngram_range": tuple(letters), "lowercase": False, "dtype": float}
     counter = CountVectorizer(analyzer="char_wb", vocabulary=runs, **options)
-    if len(words) == 0:
-        return scipy.sparse.csr_matrix((0, len(runs) if runs is not None else 0)), runs
-    counts = counter.fit_transform(words)
+    counts = counter.fit_transform([*words, "a"])[:-1]
     return counts, counter.get_feature_names_out().astype(str)
 
 
@@ -859,18 +716,10 @@ def check_matrix(X, name, n_columns=None, n_rows=None, *, keep_single=False):
 def whitening(X, shrinkage):
     """Return mean (d,) and W (d, rank) such that (X - mean) @ W has uncorrelated unit columns.
 
-    Parameters
-    ----------
-    X : array (n, d)
-    shrinkage : float >= 0
-        Added to each eigenvalue of the covariance, in units of their mean. Directions of hardly
-        any variance are then not blown up, and W is symmetric. With 0 those below 1e-10 of the
-        largest are dropped: noise among them would correlate perfectly with anything.
-
-    Raises
-    ------
-    ValueError
-        If all rows are equal, up to rounding.
+    ``shrinkage``, at least 0, is added to each eigenvalue of the covariance of X (n, d), in units
+    of their mean: directions of hardly any variance are then not blown up, and W is symmetric.
+    With 0 those below 1e-10 of the largest are dropped, as noise among them would correlate
+    perfectly with anything. ValueError if all rows are equal, up to rounding.
     """
     mean = X.mean(axis=0)
     Xc = X - mean
@@ -878,13 +727,11 @@ def whitening(X, shrinkage):
         raise ValueError("features must vary; all rows that came are equal")
     values, axes = np.linalg.eigh(Xc.T @ Xc / len(X))
     if shrinkage > 0:
-        # An eigenvector may have either sign and, where eigenvalues are equal, any direction:
-        # another machine, or another number of threads, finds another. Their product is unique.
+        # Another machine finds eigenvectors of other signs; their product is unique.
         scale = np.sqrt(np.maximum(values, 0) + shrinkage * values.mean())
         return mean, axes / scale @ axes.T
     keep = values > 1e-10 * values.max()
-    axes = axes[:, keep]
-    return mean, axes * _signs(axes) / np.sqrt(values[keep])
+    return mean, axes[:, keep] * _signs(axes[:, keep]) / np.sqrt(values[keep])
 
 
 def _signs(P):
@@ -934,7 +781,7 @@ class _Aligner(BaseEstimator):
             raise ValueError(f"regularization must be one number or two; {shrinkage!r} came")
         whitened = []
         for side, Z, value in zip(("image_", "text_"), (X, Y), shrinkage, strict=True):
-            check_number("regularization", value, 0)
+            check_scalar(value, "regularization", numbers.Real, min_val=0)
             mean, whiten = whitening(Z, value)
             setattr(self, side, {"mean": mean, "whiten": whiten})
             whitened.append((Z - mean) @ whiten)
@@ -944,14 +791,10 @@ class _Aligner(BaseEstimator):
 class CCA(_Aligner):
     """Canonical correlation analysis in closed form (Hotelling, Biometrika 1936).
 
-    Parameters
-    ----------
-    n_components : int
-        Dimensions of the shared space, at most; fewer where the features have fewer.
-    regularization : float or (image, text)
-        Shrinkage of each covariance, in units of its mean eigenvalue; 0 is classical CCA.
-    weight_power : float
-        Each direction is weighted by its correlation to this power: weak ones say less.
+    The shared space has ``n_components`` dimensions, or fewer where the features have fewer.
+    ``regularization``, one number or (image, text), is the shrinkage of `whitening`; 0 is
+    classical CCA. Each direction is weighted by its correlation to the ``weight_power``, because
+    weak ones say less.
 
     Attributes
     ----------
@@ -966,8 +809,8 @@ class CCA(_Aligner):
 
     def fit(self, X_image, X_text):
         """Align pairs: row i of X_image (n, d_image) belongs to row i of X_text (n, d_text)."""
-        check_int("n_components", self.n_components, 1)
-        check_number("weight_power", self.weight_power, 0)
+        check_scalar(self.n_components, "n_components", numbers.Integral, min_val=1)
+        check_scalar(self.weight_power, "weight_power", numbers.Real, min_val=0)
         A, B = self._whitened(X_image, X_text)
         P, Q, correlations = canonical_directions(A, B)
         self.correlations_ = correlations[: self.n_components]
@@ -986,16 +829,13 @@ def info_nce(E_image, E_text, temperature, targets=None):
     temperature : float > 0
         Scores are divided by it; the smaller, the more the hardest negatives count.
     targets : array (n, n), optional
-        Row i: the share of text i's probability each photo, or text, should get. The identity by
-        default; rows of one item share theirs, so that no true match counts as a negative.
+        The share of a row's probability that each item should get: the identity by default. Rows
+        of one item share theirs, so that no true match counts as a negative.
 
     Returns
     -------
-    loss : float, in nats; gradients : two arrays (n, d), of the loss by E_image and by E_text
-
-    Notes
-    -----
-    Oord, Li and Vinyals (2018); symmetric as in CLIP (Radford et al., ICML 2021).
+    loss, in nats, and two arrays (n, d): its gradients by E_image and by E_text. After Oord, Li
+    and Vinyals (2018), symmetric as in CLIP (Radford et al., ICML 2021).
     """
     n = len(E_image)
     T = np.eye(n) if targets is None else targets
@@ -1011,27 +851,24 @@ def info_nce(E_image, E_text, temperature, targets=None):
     return float(loss), G @ E_text, G.T @ E_image
 
 
-def tower(X, maps, mask=None):
+def tower(X, maps):
     """Map whitened features (n, rank) to (n, d): linear, plus a hidden layer where there is one.
 
     Returns the output before normalisation and the hidden activations (n, hidden) or None.
-    ``mask`` multiplies the activations: dropout in training.
     """
     Z = X @ maps["linear"]
     if "inner" not in maps:
         return Z, None
     H = np.maximum(X @ maps["inner"] + maps["bias"], 0)
-    H = H if mask is None else H * mask
     return Z + H @ maps["outer"], H
 
 
-def tower_gradient(X, maps, grad_E, mask=None):
+def tower_gradient(X, maps, grad_E):
     """Return the gradient of a loss by each weight of a tower: a dict of arrays like ``maps``.
 
-    ``grad_E`` (n, d) is the loss's gradient by the tower's output after scaling to unit rows, X
-    and mask are what `tower` was given.
+    ``grad_E`` (n, d) is the loss's gradient by the tower's output after scaling to unit rows.
     """
-    Z, H = tower(X, maps, mask)
+    Z, H = tower(X, maps)
     length = np.maximum(np.linalg.norm(Z, axis=1, keepdims=True), 1e-12)
     E = Z / length
     # Only the part of the gradient across E turns it; the part along E is lost in normalising.
@@ -1039,7 +876,6 @@ def tower_gradient(X, maps, grad_E, mask=None):
     gradient = {"linear": X.T @ grad_Z}
     if H is not None:
         grad_H = grad_Z @ maps["outer"].T * (H > 0)
-        grad_H = grad_H if mask is None else grad_H * mask
         gradient.update(inner=X.T @ grad_H, bias=grad_H.sum(axis=0), outer=H.T @ grad_Z)
     return gradient
 
@@ -1048,32 +884,25 @@ class ContrastiveAligner(_Aligner):
     """Two towers trained with InfoNCE: gradients by hand, Adam, warm-up and cosine decay.
 
     Features are whitened first, with shrinkage. Each tower is linear, plus one hidden layer of
-    rectified units if ``hidden_size`` is not 0. It starts where CCA ends, or at random.
+    rectified units if ``hidden_size`` is not 0.
 
     Parameters
     ----------
-    n_components : int
-        Dimensions of the shared space.
-    hidden_size : int
-        Units of the hidden layer; 0 for linear towers.
+    n_components, hidden_size : int
+        Dimensions of the shared space, and of the hidden layer, or 0.
     temperature : float
         Of the loss, see `info_nce`.
     regularization : float or (image, text)
         Shrinkage of the whitening, as in CCA.
-    batch_size : int
-        Pairs in a batch, about: batches are of equal size.
-    epochs : int
-        Passes over the pairs, at most.
+    batch_size, epochs : int
+        Pairs in a batch, about, and passes over the pairs, at most.
     learning_rate : float
         Adam's, at its height.
-    dropout : float
-        Share of the hidden units left out at each step.
     start : "cca" or "random"
+        The first weights: where CCA ends, or drawn.
     patience : int
         With validation pairs: epochs without a better loss before training stops.
     random_state : int
-    verbose : bool
-        Print the losses five times in the course of training.
 
     Attributes
     ----------
@@ -1092,11 +921,9 @@ class ContrastiveAligner(_Aligner):
         batch_size=512,
         epochs=15,
         learning_rate=1e-3,
-        dropout=0.2,
         start="cca",
         patience=4,
         random_state=0,
-        verbose=False,
     ):
         self.n_components = n_components
         self.hidden_size = hidden_size
@@ -1105,11 +932,9 @@ class ContrastiveAligner(_Aligner):
         self.batch_size = batch_size
         self.epochs = epochs
         self.learning_rate = learning_rate
-        self.dropout = dropout
         self.start = start
         self.patience = patience
         self.random_state = random_state
-        self.verbose = verbose
 
     def fit(self, X_image, X_text, *, validation=None, groups=None):
         """Train on pairs (n, d_image), (n, d_text); early stopping if validation pairs are given.
@@ -1129,12 +954,11 @@ class ContrastiveAligner(_Aligner):
             losses = []
             for k, rows in enumerate(np.array_split(rng.permutation(len(A)), n_batches)):
                 progress = (epoch * n_batches + k + 1) / (self.epochs * n_batches)
-                losses.append(self._step(A[rows], B[rows], labels[rows], moments, progress, rng))
+                losses.append(self._step(A[rows], B[rows], labels[rows], moments, progress))
             self.loss_.append(float(np.mean(losses)))
             best = self._judge(validation, best)
             if validation and epoch + 1 - self.best_epoch_ >= self.patience:
                 break
-            self._report(epoch)
         _, self.image_, self.text_ = best
         self.loss_, self.validation_loss_ = np.array(self.loss_), np.array(self.validation_loss_)
         return self
@@ -1143,12 +967,11 @@ class ContrastiveAligner(_Aligner):
         """Raise on options that cannot be trained with."""
         if self.start not in ("cca", "random"):
             raise ValueError(f'start must be "cca" or "random"; {self.start!r} came')
-        for name in ("batch_size", "epochs", "n_components", "patience"):
-            check_int(name, getattr(self, name), 1)
-        check_int("hidden_size", self.hidden_size, 0)
+        for name in ("batch_size", "epochs", "n_components", "patience", "hidden_size"):
+            least = int(name != "hidden_size")
+            check_scalar(getattr(self, name), name, numbers.Integral, min_val=least)
         for name in ("temperature", "learning_rate"):
-            check_number(name, getattr(self, name), 1e-9)
-        check_number("dropout", self.dropout, 0, 1)
+            check_scalar(getattr(self, name), name, numbers.Real, min_val=1e-9)
 
     def _check_validation(self, X, Y, groups=None):
         """Return validation pairs and targets, checked before time is spent on training."""
@@ -1159,29 +982,27 @@ class ContrastiveAligner(_Aligner):
     def _start(self, A, B, rng):
         """Set the first weights of both towers."""
         P, Q, correlations = canonical_directions(A, B)
-        k = min(self.n_components, len(correlations))
+        k, hidden = min(self.n_components, len(correlations)), self.hidden_size
         for maps, Z, directions in ((self.image_, A, P), (self.text_, B, Q)):
+            width = Z.shape[1]
             maps["linear"] = directions[:, :k] * correlations[:k]
             if self.start == "random":
-                maps["linear"] = rng.normal(0, Z.shape[1] ** -0.5, (Z.shape[1], k))
-            if self.hidden_size:
-                width, hidden = Z.shape[1], self.hidden_size
+                maps["linear"] = rng.normal(0, width**-0.5, (width, k))
+            if hidden:
                 maps["inner"] = rng.normal(0, (2 / width) ** 0.5, (width, hidden))
                 maps["bias"] = np.zeros(hidden)
                 maps["outer"] = rng.normal(0, 0.1 * hidden**-0.5, (hidden, k))
 
-    def _step(self, A, B, labels, moments, progress, rng):
+    def _step(self, A, B, labels, moments, progress):
         """Take one step of Adam on one batch; return its loss before the step."""
-        shape, keep = (len(A), self.hidden_size), 1 - self.dropout
-        masks = [(rng.random(shape) >= self.dropout) / keep for _ in range(2)]
-        sides = list(zip((A, B), (self.image_, self.text_), masks, strict=True))
+        sides = ((A, self.image_), (B, self.text_))
         E = [normalize(tower(*side)[0]) for side in sides]
         loss, *grads = info_nce(*E, self.temperature, _targets(labels))
         decay = (1 + math.cos(math.pi * progress)) / 2
         rate = self.learning_rate * min(1, progress / 0.05) * decay
         moments["steps"] = steps = moments.get("steps", 0) + 1
-        for i, ((X, maps, mask), grad_E) in enumerate(zip(sides, grads, strict=True)):
-            for name, gradient in tower_gradient(X, maps, grad_E, mask).items():
+        for i, ((X, maps), grad_E) in enumerate(zip(sides, grads, strict=True)):
+            for name, gradient in tower_gradient(X, maps, grad_E).items():
                 first, second = moments.get((i, name), (0.0, 0.0))
                 first = 0.9 * first + 0.1 * gradient
                 second = 0.99 * second + 0.01 * np.square(gradient)
@@ -1205,12 +1026,6 @@ class ContrastiveAligner(_Aligner):
         self.best_epoch_ = len(self.loss_)
         return loss, dict(self.image_), dict(self.text_)
 
-    def _report(self, epoch):
-        """Print the losses of about five epochs."""
-        if self.verbose and (epoch + 1) % max(1, self.epochs // 5) == 0:
-            held_out = "".join(f", validation {v:.3f}" for v in self.validation_loss_[-1:])
-            _say(f"epoch {epoch + 1:3d}: loss {self.loss_[-1]:.3f}{held_out}")
-
 
 def _same_items(Y, groups):
     """Return int (n,): equal where rows are of one group or have equal text features."""
@@ -1228,12 +1043,6 @@ def _targets(labels):
 # Model
 # ------------------------------------------------------------------------------------------
 
-OBJECTIVES = {
-    "cca": ("cca",),
-    "contrastive": ("contrastive",),
-    "combined": ("cca", "contrastive"),
-}
-
 
 class CrossModalModel(BaseEstimator):
     """Photos and descriptions in one shared space, where a pair lies close together.
@@ -1243,7 +1052,8 @@ class CrossModalModel(BaseEstimator):
     objective : "contrastive", "cca" or "combined"
         Combined adds the scores of the other two, and corrects for hubs.
     image_features, text_features : transformers, optional
-        `ImageFeatures()` and `TextFeatures()` by default; anything with fit and transform will do.
+        `ImageFeatures()` and `TextFeatures()` by default; anything with fit_transform and
+        transform will do.
     cca, contrastive : aligners, optional
         `CCA()` and `ContrastiveAligner()` by default.
     hub_neighbours : int, optional
@@ -1255,14 +1065,8 @@ class CrossModalModel(BaseEstimator):
     Attributes
     ----------
     image_features_, text_features_, aligners_ : the fitted parts
-    n_neighbours_ : int, how many the correction for hubs compares with
-    bank_ : dict of float32 arrays, the training embeddings that it compares with: under "image"
-        those of texts, which images are compared with, and the other way round
-
-    Examples
-    --------
-    >>> model = CrossModalModel().fit(images, texts)  # doctest: +SKIP
-    >>> model.retrieve(new_images, descriptions, k=3)  # doctest: +SKIP
+    bank_ : dict of float32 arrays, the training embeddings that the correction compares with:
+        under "image" those of texts, under "text" those of images; empty without correction
     """
 
     def __init__(
@@ -1294,21 +1098,14 @@ class CrossModalModel(BaseEstimator):
         self._check_options()
         if len(check_texts(texts)) != len(images):
             raise ValueError(f"one text per image is needed; {len(images)} and {len(texts)} came")
-        seed = {"random_state": self.random_state}
-        image_features = (
-            clone(self.image_features)
-            if self.image_features is not None
-            else ImageFeatures(**seed)
-        )
-        text_features = (
-            clone(self.text_features) if self.text_features is not None else TextFeatures(**seed)
-        )
+        image_features = self._part("image_features", ImageFeatures)
+        text_features = self._part("text_features", TextFeatures)
         X, Y = image_features.fit_transform(images), text_features.fit_transform(texts)
         if validation:
             images, texts, *rest = validation
             validation = image_features.transform(images), text_features.transform(texts), *rest
-        options = {"validation": validation, "groups": groups}
-        return self.fit_aligners(X, Y, image_features, text_features, **options)
+        extra = {"validation": validation, "groups": groups}
+        return self.fit_aligners(X, Y, image_features, text_features, **extra)
 
     def fit_aligners(
         self, X, Y, image_features=None, text_features=None, *, validation=None, groups=None
@@ -1320,30 +1117,37 @@ class CrossModalModel(BaseEstimator):
         texts and, if there are any, groups.
         """
         self._check_options()
-        made = {"cca": CCA(), "contrastive": ContrastiveAligner(random_state=self.random_state)}
-        aligners = []
-        for name in OBJECTIVES[self.objective]:
-            given = getattr(self, name)
-            aligner = made[name] if given is None else clone(given)
-            extra = {"validation": validation, "groups": groups} if name == "contrastive" else {}
-            aligners.append(aligner.fit(X, Y, **extra))
-        k, bank = self.hub_neighbours, {}
-        k = (10 if self.objective == "combined" else 0) if k is None else int(k)
-        if k:
+        aligners, bank = [], {}
+        if self.objective != "contrastive":
+            aligners.append((clone(self.cca) if self.cca is not None else CCA()).fit(X, Y))
+        if self.objective != "cca":
+            aligner = self._part("contrastive", ContrastiveAligner)
+            aligners.append(aligner.fit(X, Y, validation=validation, groups=groups))
+        if self._n_neighbours():
             some = np.linspace(0, len(X) - 1, min(len(X), 4000)).astype(int)
             rows = {"image": (np.asarray(Y)[some], "text"), "text": (np.asarray(X)[some], "image")}
             bank = {s: _unit_rows(aligners, *of).astype(np.float32) for s, of in rows.items()}
         # Only now, once nothing can fail any more.
         self.image_features_, self.text_features_ = image_features, text_features
-        self.aligners_, self.n_neighbours_, self.bank_ = aligners, k, bank
+        self.aligners_, self.bank_ = aligners, bank
         return self
 
     def _check_options(self):
-        if self.objective not in OBJECTIVES:
-            came = f"{self.objective!r} came"
-            raise ValueError(f"objective must be one of {list(OBJECTIVES)}; {came}")
-        if self.hub_neighbours is not None:
-            check_int("hub_neighbours", self.hub_neighbours, 0)
+        """Raise ValueError on an unknown objective, or a wrong number of neighbours."""
+        objectives = ["contrastive", "cca", "combined"]
+        if self.objective not in objectives:
+            raise ValueError(f"objective must be one of {objectives}; {self.objective!r} came")
+        check_scalar(self._n_neighbours(), "hub_neighbours", numbers.Integral, min_val=0)
+
+    def _n_neighbours(self):
+        """Return with how many training items the correction for hubs compares, or 0."""
+        default = 10 if self.objective == "combined" else 0
+        return default if self.hub_neighbours is None else self.hub_neighbours
+
+    def _part(self, name, kind):
+        """Return an unfitted copy of a part that was given, or one of this kind."""
+        given = getattr(self, name)
+        return kind(random_state=self.random_state) if given is None else clone(given)
 
     def encode_image(self, images):
         """Return embeddings of photos, float32 (n, d), rows of unit length."""
@@ -1366,8 +1170,8 @@ class CrossModalModel(BaseEstimator):
         if side not in ("image", "text"):
             raise ValueError(f'side must be "image" or "text"; {side!r} came')
         E = _unit_rows(self.aligners_, X, side)
-        if self.n_neighbours_:
-            E = _with_hub_penalty(E, self.bank_[side], self.n_neighbours_, side == "image")
+        if self.bank_:
+            E = _with_hub_penalty(E, self.bank_[side], self._n_neighbours(), side == "image")
         return E.astype(np.float32)
 
     def retrieve(self, images, text_database, k=1):
@@ -1398,8 +1202,8 @@ class CrossModalModel(BaseEstimator):
     def load(cls, path, *, trusted=()):
         """Read a model that `save` wrote; ValueError for any other file.
 
-        ``trusted`` names, as "module.Class", the types of parts of your own, beside those of this
-        module and of scikit-learn, which may be built from the file.
+        ``trusted`` names, as "module.Class", further types that may be built from the file,
+        beside those of this module and of scikit-learn.
         """
         parts = (cls, ImageFeatures, TextFeatures, CCA, ContrastiveAligner)
         names = {f"{part.__module__}.{part.__name__}" for part in parts} | set(trusted)
@@ -1466,47 +1270,40 @@ def retrieve_description(image, text_database, model):
 # Search
 # ------------------------------------------------------------------------------------------
 
-BLOCK = 4096  # rows of the database scored at a time: a block and its scores fit the cache
+BLOCK = 1024  # rows of the database scored at a time: a block and its scores fit the cache
 GROUP = 64  # rows of which only the largest score is kept
+_TURN = threading.Lock()  # two searches must not set and restore BLAS's threads at a time
 
 
 def exact_top_k(queries, database, k):
     """Return the k items of largest inner product with each query, best first.
 
-    Parameters
-    ----------
-    queries : array (n_queries, d)
-    database : array (n_items, d)
-        May be memory-mapped: it is read block by block and never copied whole.
-    k : int, from 1 to n_items
+    ``queries`` is (n_queries, d); ``database``, (n_items, d), may be memory-mapped, as it is read
+    block by block. Returns scores and indices (n_queries, k) as a full sort would, up to the order
+    of scores that are equal but for rounding; in float32 if both matrices are.
 
-    Returns
-    -------
-    scores, indices : arrays (n_queries, k)
-        As a full sort would give, up to the order of items whose scores are equal or differ only
-        by rounding. float32 if both matrices are, else float64.
-
-    Notes
-    -----
     The scan keeps only the largest score of each small group of items. The k best items lie in
     the k groups of largest maximum, because each better group holds at least one better item.
     Only these are opened and sorted.
     """
     queries = check_matrix(queries, "queries", keep_single=True)
-    if getattr(database, "dtype", None) != np.float32 or database.ndim != 2:
+    if getattr(database, "dtype", None) != np.float32 or np.ndim(database) != 2:
         database = check_matrix(database, "database", keep_single=True)
     if queries.shape[1] != database.shape[1]:
         raise ValueError(f"queries have {queries.shape[1]} columns and items {database.shape[1]}")
-    check_int("k", k, 1)
-    if k > len(database):
-        raise ValueError(f"k must be at most {len(database)}, the number of items; {k} came")
+    check_scalar(k, "k", numbers.Integral, min_val=1, max_val=len(database))
     size = max(1, min(GROUP, len(database) // (4 * k)))
-    parts = [queries[i : i + 256] for i in range(0, len(queries), 256)]
-    found = [
-        _open_groups(part, database, _group_maxima(part, database, size), size, k)
-        for part in parts
-    ]
-    return tuple(np.concatenate(results) for results in zip(*found, strict=True))
+    found = []
+    for start in range(0, len(queries), 256):
+        some = queries[start : start + 256]
+        groups = _largest(_group_maxima(some, database, size), k)
+        items = (groups[:, :, None] * size + np.arange(size)).reshape(len(some), -1)
+        opened = database[np.minimum(items, len(database) - 1)]
+        S = (opened @ some[:, :, None])[:, :, 0]
+        S[items >= len(database)] = -np.inf  # the last group may not be full
+        order = np.argsort(-S, axis=1, kind="stable")[:, :k]  # equal scores in order of index
+        found.append([np.take_along_axis(part, order, axis=1) for part in (S, items)])
+    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
 
 def _group_maxima(queries, database, size):
@@ -1519,28 +1316,29 @@ def _group_maxima(queries, database, size):
             S = np.pad(S, ((0, -len(S) % size), (0, 0)), constant_values=-np.inf)
         return S.reshape(-1, size, len(queries)).max(axis=1)
 
-    starts = range(0, len(database), step)
     # BLAS on one thread, several blocks at a time: NumPy's maximum then uses all cores as well.
-    blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
-    n_threads = max((library["num_threads"] for library in blas.info()), default=1)
-    with blas.limit(limits=1), concurrent.futures.ThreadPoolExecutor(n_threads) as pool:
-        maxima = np.concatenate(list(pool.map(scan, starts)))
+    with _TURN, np.errstate(over="ignore", invalid="ignore"):
+        blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
+        n_threads = max((library["num_threads"] for library in blas.info()), default=1)
+        with blas.limit(limits=1), concurrent.futures.ThreadPoolExecutor(n_threads) as pool:
+            maxima = np.concatenate(list(pool.map(scan, range(0, len(database), step))))
     if not np.isfinite(maxima).all():
         check_matrix(database, "database", keep_single=True)
         raise ValueError("scores are too large: scale the rows of both matrices")
     return maxima
 
 
-def _open_groups(queries, database, maxima, size, k):
-    """Return scores and indices (n_queries, k) of the best items in the k best groups."""
-    best = np.argpartition(-maxima, min(k, len(maxima)) - 1, axis=0)[:k].T
-    items = np.sort(best, axis=1)[:, :, None] * size + np.arange(size)  # (n_queries, k, size)
-    items = items.reshape(len(queries), -1)
-    opened = database[np.minimum(items, len(database) - 1)]
-    S = np.einsum("qid,qd->qi", opened, queries)
-    S[items >= len(database)] = -np.inf
-    order = np.argsort(-S, axis=1, kind="stable")[:, :k]  # equal scores in order of their index
-    return np.take_along_axis(S, order, axis=1), np.take_along_axis(items, order, axis=1)
+def _largest(M, k):
+    """Return the rows, ascending, of the k largest entries of each column of M: (n_columns, k)."""
+    k, n = min(k, len(M)), M.shape[1]
+    size = min(GROUP, len(M) // (4 * k))
+    if size < 2:
+        return np.sort(np.argpartition(-M, k - 1, axis=0)[:k].T, axis=1)
+    M = np.pad(M, ((0, -len(M) % size), (0, 0)), constant_values=-np.inf)
+    groups = _largest(M.reshape(-1, size, n).max(axis=1), k)
+    rows = (groups[:, :, None] * size + np.arange(size)).reshape(n, -1)
+    inside = np.argpartition(-M[rows, np.arange(n)[:, None]], k - 1, axis=1)[:, :k]
+    return np.sort(np.take_along_axis(rows, inside, axis=1), axis=1)
 
 
 class EmbeddingIndex:
@@ -1553,11 +1351,11 @@ class EmbeddingIndex:
 
     Examples
     --------
-    >>> index = cm.EmbeddingIndex()  # doctest: +SKIP
     >>> ids = index.add(model.encode_text(texts), texts)  # doctest: +SKIP
-    >>> scores, ids = index.search(model.encode_image(images), k=3)  # doctest: +SKIP
-    >>> index.items(ids)  # doctest: +SKIP
+    >>> index.items(index.search(model.encode_image(images), k=3)[1])  # doctest: +SKIP
     """
+
+    FILES = ("rows", "ids", "lengths", "text")
 
     def __init__(self):
         self._lock, self._parts, self._next_id = threading.RLock(), [], 0
@@ -1571,7 +1369,7 @@ class EmbeddingIndex:
 
         Ids count upwards and are never used again.
         """
-        E = check_matrix(np.array(E, dtype=np.float32), "E", keep_single=True)
+        E = check_matrix(np.array(check_matrix(E, "E"), dtype=np.float32), "E", keep_single=True)
         texts = [item.encode("utf-8", "surrogatepass") + b"\n" for item in check_texts(items)]
         if len(texts) != len(E):
             raise ValueError(f"one item per row is needed; {len(E)} rows and {len(texts)} came")
@@ -1586,7 +1384,7 @@ class EmbeddingIndex:
     def _arrays(self):
         """Return rows (n, d), ids (n,), the items' lengths in bytes (n,), and all those bytes."""
         with self._lock:
-            if not self._parts:
+            if len(self) == 0:
                 raise ValueError("the index is empty; add rows first")
             if len(self._parts) > 1:
                 self._parts = [tuple(map(np.concatenate, zip(*self._parts, strict=True)))]
@@ -1598,8 +1396,7 @@ class EmbeddingIndex:
             rows, own, lengths, text = self._arrays()
             keep = np.ones(len(own), dtype=bool)
             keep[_places(own, ids)] = False
-            text = text[np.repeat(keep, lengths)]
-            self._parts = [(rows[keep], own[keep], lengths[keep], text)]
+            self._parts = [(rows[keep], own[keep], lengths[keep], text[np.repeat(keep, lengths)])]
 
     def search(self, Q, k):
         """Return scores and ids (n_queries, k) of the rows of largest inner product, best first.
@@ -1622,26 +1419,23 @@ class EmbeddingIndex:
         return found.tolist()
 
     def save(self, folder):
-        """Write the index to a folder; a crash leaves the old state there or the new one."""
+        """Write the index to a folder; a crash leaves the old state there, or the new one."""
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        others = [f.name for f in folder.iterdir() if not re.search(r"\.npy$|index\.json", f.name)]
-        if others:
+        if others := [
+            f.name for f in folder.iterdir() if not re.search(r"\.(npy|json)\b", f.name)
+        ]:
             raise ValueError(f"{folder} holds something else: {others[0]!r}; choose a new folder")
         with self._lock:
-            arrays, state = (
-                self._arrays(),
-                {"token": uuid.uuid4().hex, "next_id": int(self._next_id)},
-            )
-        for name, array in zip(("rows", "ids", "lengths", "text"), arrays, strict=True):
-            _replace_file(
-                folder / f"{name}-{state['token']}.npy", lambda f, a=array: np.save(f, a)
-            )
-        _replace_file(folder / "index.json", lambda f: f.write(json.dumps(state).encode()))
-        for old in folder.glob("*.npy*"):
-            if state["token"] not in old.name:
-                with contextlib.suppress(OSError):  # Windows keeps files that are still mapped
-                    old.unlink()
+            arrays, next_id = self._arrays(), int(self._next_id)
+        token = uuid.uuid4().hex
+        for name, array in zip(self.FILES, arrays, strict=True):
+            _replace_file(folder / f"{name}-{token}.npy", functools.partial(np.save, arr=array))
+        state = json.dumps({"token": token, "next_id": next_id}).encode()
+        _replace_file(folder / "index.json", lambda file: file.write(state))  # now it counts
+        for old in {*folder.glob("*.npy*"), *folder.glob(".*")} - {*folder.glob(f"*-{token}.npy")}:
+            with contextlib.suppress(OSError):  # Windows keeps files that are still mapped
+                old.unlink()
 
     @classmethod
     def load(cls, folder):
@@ -1649,10 +1443,8 @@ class EmbeddingIndex:
         index, folder = cls(), pathlib.Path(folder)
         try:
             state = json.loads((folder / "index.json").read_bytes())
-            files = [
-                folder / f"{n}-{state['token']}.npy" for n in ("rows", "ids", "lengths", "text")
-            ]
-            rows, ids, lengths, text = (np.load(file, mmap_mode="r") for file in files)
+            paths = [folder / f"{name}-{state['token']}.npy" for name in cls.FILES]
+            rows, ids, lengths, text = (np.load(path, mmap_mode="r") for path in paths)
             if not len(rows) == len(ids) == len(lengths) or lengths.sum() != len(text):
                 raise ValueError("its files do not belong together")
             index._parts, index._next_id = [(rows, ids, lengths, text)], int(state["next_id"])
@@ -1665,9 +1457,9 @@ def _places(own, ids):
     """Return where ids stand among an index's own, ascending ones; ValueError if one does not."""
     ids = np.asarray(ids)
     places = np.minimum(np.searchsorted(own, ids), len(own) - 1)
-    unknown = ids[own[places] != ids] if len(own) else ids.ravel()
+    unknown = ids[own[places] != ids]
     if unknown.size:
-        raise ValueError(f"{unknown.size} unknown or removed ids, such as {unknown[0]}")
+        raise ValueError(f"{unknown.size} unknown or removed ids, such as {unknown.flat[0]}")
     return places
 
 
@@ -1679,18 +1471,16 @@ def _places(own, ids):
 def same_text(query_texts, item_texts):
     """Return bool (n_queries, n_items): whether the two texts are equal, so that both are hits."""
     query_texts, item_texts = check_texts(query_texts), check_texts(item_texts)
-    numbers = group_numbers(["=" + text for text in query_texts + item_texts], None)
-    return numbers[: len(query_texts), None] == numbers[len(query_texts) :]
+    both = ["=" + text for text in query_texts + item_texts]  # "=" as "none" is a text, too
+    labels = group_numbers(both, len(both))
+    return labels[: len(query_texts), None] == labels[len(query_texts) :]
 
 
 def true_ranks(scores, relevant=None):
     """Return the rank of each query's best relevant item, from 1; ties count against it.
 
-    Parameters
-    ----------
-    scores : array (n_queries, n_items), larger is better; NaN and infinity are refused
-    relevant : bool array (n_queries, n_items), optional
-        Which items are right; by default item i for query i.
+    ``scores`` is (n_queries, n_items), larger is better; NaN and infinity are refused.
+    ``relevant``, bool of that shape, says which items are right; by default item i for query i.
     """
     S, relevant = _check_scores(scores, relevant)
     best = np.where(relevant, S, -np.inf).max(axis=1, keepdims=True)
@@ -1701,17 +1491,14 @@ def _check_scores(scores, relevant):
     """Return scores and relevance after checking that each query has a right item."""
     S = check_matrix(scores, "scores")
     if relevant is None:
-        if S.shape[0] > S.shape[1]:
-            told = f"{S.shape[0]} queries but {S.shape[1]} items"
-            raise ValueError(f"{told}: say which are relevant")
         relevant = np.eye(*S.shape, dtype=bool)
     relevant = np.asarray(relevant)
     if relevant.shape != S.shape or relevant.dtype != bool:
         came = f"{relevant.dtype} {relevant.shape} came"
         raise ValueError(f"relevant must be bool {S.shape}; {came}")
     if not relevant.any(axis=1).all():
-        row = int(np.flatnonzero(~relevant.any(axis=1))[0])
-        raise ValueError(f"each query needs a relevant item; query {row} has none")
+        row = int(relevant.any(axis=1).argmin())
+        raise ValueError(f"each query needs a relevant item; query {row} has none: say which are")
     return S, relevant
 
 
@@ -1733,17 +1520,9 @@ def summarize(ranks):
 def evaluate(E_image, E_text, texts=None, *, groups=None):
     """Return the ranks in both directions of n pairs in one database of n.
 
-    Parameters
-    ----------
-    E_image, E_text : arrays (n, d), row i of one belongs to row i of the other
-    texts : list of n str, optional
-        If given, any row with the same text is a hit.
-    groups : sequence of n values, optional
-        If given, any row of the same group is a hit.
-
-    Returns
-    -------
-    dict of two int arrays (n,): "image_to_text" and "text_to_image"
+    Row i of E_image (n, d) belongs to row i of E_text (n, d). If ``texts``, n str, or ``groups``,
+    n values, are given, any row with the same text, or of the same group, is a hit. Returns a dict
+    of two int arrays (n,), "image_to_text" and "text_to_image".
     """
     E_image = check_matrix(E_image, "E_image")
     E_text = check_matrix(E_text, "E_text", E_image.shape[1], len(E_image))
@@ -1769,7 +1548,7 @@ def chance_levels(n_items, n_relevant=1):
 
     ``n_relevant`` says how many items are right for a query: an int, or one for each query.
     """
-    check_int("n_items", n_items, 1)
+    check_scalar(n_items, "n_items", numbers.Integral, min_val=1)
     counts, n_queries = np.unique(np.atleast_1d(n_relevant), return_counts=True)
     if counts[0] < 1 or counts[-1] > n_items:
         raise ValueError(f"n_relevant must be from 1 to {n_items}; {counts[[0, -1]]} came")
@@ -1787,13 +1566,10 @@ def _bootstrap(values, confidence, n_resamples, random_state):
     values = np.asarray(values, dtype=float)
     if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all():
         raise ValueError("values must be finite numbers, one per query, and at least one")
-    if len(values) == 1:  # of which SciPy has no opinion
-        values = np.repeat(values, 2)
-    rng = np.random.default_rng(random_state)
+    values = np.repeat(values, 2) if len(values) == 1 else values  # SciPy wants two
     options = {"confidence_level": confidence, "n_resamples": n_resamples, "batch": 200}
-    return scipy.stats.bootstrap(
-        (values,), np.mean, method="percentile", random_state=rng, **options
-    )
+    options.update(method="percentile", random_state=np.random.default_rng(random_state))
+    return scipy.stats.bootstrap((values,), np.mean, **options)
 
 
 def bootstrap_interval(values, *, confidence=0.95, n_resamples=2000, random_state=0):
@@ -1809,9 +1585,8 @@ def bootstrap_interval(values, *, confidence=0.95, n_resamples=2000, random_stat
 def paired_bootstrap(values_a, values_b, *, confidence=0.95, n_resamples=2000, random_state=0):
     """Compare two systems on the same queries: tell whether the mean of a - b differs from 0.
 
-    Returns
-    -------
-    dict: difference, low and high of its interval, and p, two-sided, at least 1 / n_resamples
+    Returns a dict: difference, low and high of its interval, and p, two-sided, at least
+    1 / n_resamples.
     """
     a, b = np.asarray(values_a, dtype=float), np.asarray(values_b, dtype=float)
     if a.shape != b.shape or a.ndim != 1:
