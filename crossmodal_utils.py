@@ -96,22 +96,24 @@ class Catalogue:
     def split(self, *, validation, test, random_state, groups=None):
         """Return (train, validation, test) Catalogues of these many rows, the rest in train.
 
-        No group is torn apart, and no row dropped. ``groups`` (n,) keeps larger groups together,
-        such as blocks of article numbers. ValueError if the groups are too large for these sizes.
+        No group is torn apart and no row dropped: a printed line says where a part stays smaller.
+        ``groups`` (n,) keeps larger groups together, such as blocks of article numbers.
         """
         labels = joined_groups(self.groups, group_numbers(groups, len(self)))
-        sizes, room = np.bincount(labels), {"test": test, "validation": validation}
+        sizes, room = np.bincount(labels).tolist(), {"test": test, "validation": validation}
         for name, size in room.items():
             check_scalar(size, name, numbers.Integral, min_val=0)
         part = np.full(len(sizes), "train", dtype=object)
         for group in np.random.default_rng(random_state).permutation(len(sizes)):
             if fits := [name for name, left in room.items() if sizes[group] <= left]:
                 part[group], room[fits[0]] = fits[0], room[fits[0]] - sizes[group]
-        found = [self[part[labels] == name] for name in ("train", "validation", "test")]
-        if not len(found[0]) or sum(room.values()):
-            told = f"{len(self)} rows in {len(sizes)} groups of up to {sizes.max()}"
+        found = {name: self[part[labels] == name] for name in ("train", "validation", "test")}
+        told = f"{len(self)} rows in {len(sizes)} groups of up to {max(sizes)}"
+        if any(not len(part) and room.get(name, 1) for name, part in found.items()):
             raise ValueError(f"validation={validation}, test={test} cannot be cut from {told}")
-        return tuple(found)
+        if sum(room.values()):
+            _say(f"split: {room} rows fewer than asked, to keep whole {told}")
+        return tuple(found.values())
 
 
 def group_numbers(groups, n_rows):
