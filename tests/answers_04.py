@@ -1,136 +1,130 @@
 """The exercises of a notebook: their checks, and mistakes with part of the hint each must get."""
 
-import math
-
 import numpy as np
 
-import exercises_04
+from course import exercises_04
 
 CHECKS = {
-    "4.1": ("groups_to_open", exercises_04.check_groups),
-    "4.2": ("recall_of", exercises_04.check_recall),
-    "4.3": ("lists_to_visit", exercises_04.check_lists),
-    "4.4": ("scores_from_table", exercises_04.check_table),
-    "4.5": ("predicted_recall", exercises_04.check_law),
-    "4.6": ("n_machines", exercises_04.check_machines),
+    "4.1": ("cheapest", exercises_04.check_cheapest),
+    "4.2": ("encode_columns", exercises_04.check_columns),
+    "4.3": ("merge", exercises_04.check_merge),
+    "4.4": ("differing_bits", exercises_04.check_bits),
 }
 
 
 # --- what readers write, told apart: spelled independently of the checks -----------------------
 
 
-def ranked(values, reverse=True):
-    """Return places by value, the first of equals first."""
-    return sorted(range(len(values)), key=lambda i: (-values[i] if reverse else values[i], i))
+def setting(reaches, key, none=-1):
+    """Return an answer to 4.1: of the settings that reach the target, the first with least key."""
 
-
-def union_recall(found, true):
-    pairs = zip(found.tolist(), true.tolist(), strict=True)
-    return sum(len({*f} & {*t}) / len({*f} | {*t}) for f, t in pairs) / len(found)
-
-
-def nearest_by(key, *, n_of=lambda places, n: places[:n]):
-    def answer(q, centres, n_probe):
-        return n_of(sorted(range(len(centres)), key=lambda i: key(q, centres[i])), n_probe)
+    def answer(recalls, works, target):
+        good = [i for i, r in enumerate(recalls) if reaches(r, target)]
+        return min(good, key=lambda i: (key(recalls[i], works[i], i), i)) if good else none
 
     return answer
 
 
-def by_loop(combine, line=lambda table, m: table[m]):
-    def answer(table, codes):
-        return [combine([line(table, m)[c] for m, c in enumerate(row)]) for row in codes]
+def at_least(recall, target):
+    return recall >= target
+
+
+def by_number(code_of, kind=np.uint8):
+    """Return an answer to 4.2 from what becomes of one number, with its column's low and high."""
+
+    def answer(X, low, high):
+        rows = [[code_of(x, lo, hi) for x, lo, hi in zip(r, low, high, strict=True)] for r in X]
+        return np.array(rows).astype(kind)
 
     return answer
 
 
-def through(x_of, y_of, back):
-    """Return a prediction by a straight line through transformed points."""
+def code(x, low, high, steps=255):
+    return min(max(round(steps * (x - low) / (high - low)), 0), 255)
 
-    def answer(sizes, recalls, n):
-        x, y = [x_of(s) for s in sizes], [y_of(r) for r in recalls]
-        mx, my = sum(x) / len(x), sum(y) / len(y)
-        slope = sum((a - mx) * (b - my) for a, b in zip(x, y, strict=True))
-        slope /= sum((a - mx) ** 2 for a in x)
-        return back(my + slope * (x_of(n) - mx))
+
+def ranked(scores, ids, k, sign=-1):
+    """Return ids by score."""
+    pairs = sorted(zip(sign * scores.ravel(), ids.ravel(), strict=True))
+    return np.array([i for _, i in pairs[:k]])
+
+
+def one_range(X, low, high):
+    return by_number(lambda x, *_: code(x, min(low), max(high)))(X, low, high)
+
+
+def bits(row):
+    return "".join(f"{byte:08b}" for byte in row)
+
+
+def by_bits(counts):
+    """Return an answer to 4.4 from which pairs of bits count."""
+
+    def answer(q, codes):
+        return [
+            sum(counts(a, b) for a, b in zip(bits(q), bits(row), strict=True)) for row in codes
+        ]
 
     return answer
 
 
-def logit(r):
-    return math.log(r) - math.log(1 - r)
-
-
-def expit(z):
-    return math.exp(z) / (1 + math.exp(z))
-
+RIGHT = [
+    ("4.1", setting(at_least, lambda r, w, i: w)),
+    ("4.2", by_number(code)),
+    ("4.3", ranked),
+    ("4.4", by_bits(lambda a, b: a != b)),
+]
 
 WRONG = [
-    ("4.1", lambda peaks, k: sorted(ranked(peaks)[:k]), "you open just k groups"),
-    ("4.1", lambda p, k: [i for i, x in enumerate(p) if x > sorted(p)[-k]], "itself counts too"),
-    ("4.1", lambda p, k: [i for i, x in enumerate(p) if x <= sorted(p)[k - 1]], "the lowest"),
-    ("4.1", lambda peaks, k: sorted(peaks)[len(peaks) - k :], "you return peaks"),
-    (
-        "4.1",
-        lambda p, k: [i for i in ranked(p) if p[i] >= sorted(p)[-k]],
-        "in another order",
-    ),
-    ("4.2", lambda f, t: (f == t).sum() / t.size, "place by place"),
-    ("4.2", lambda f, t: sum(x in f for x in t.ravel()) / t.size, "other queries"),
+    ("4.1", setting(at_least, lambda r, w, i: i), "the first setting"),
+    ("4.1", setting(at_least, lambda r, w, i: -r), "the highest recall"),
+    ("4.1", setting(lambda r, t: True, lambda r, w, i: w), "the least work of all"),
+    ("4.1", setting(lambda r, t: r > t, lambda r, w, i: w), "equal to the target"),
+    ("4.1", setting(at_least, lambda r, w, i: w, none=99), "return -1"),
     (
         "4.2",
-        lambda f, t: np.mean([bool({*a} & {*b}) for a, b in zip(f, t, strict=True)]),
-        "at least one",
+        by_number(lambda x, lo, hi: round(255 * (x - lo) / (hi - lo)) % 256),
+        "clip before",
     ),
     (
         "4.2",
-        lambda f, t: np.mean([{*b} <= {*a} for a, b in zip(f, t, strict=True)]),
-        "all of their true",
+        by_number(lambda x, lo, hi: int(min(max(255 * (x - lo) / (hi - lo), 0), 255))),
+        "round first",
     ),
+    ("4.2", one_range, "one range for all"),
+    ("4.2", by_number(lambda x, lo, hi: code(x, lo, hi, 256)), "not 256"),
     (
         "4.2",
-        lambda f, t: sum(len({*a} & {*b}) for a, b in zip(f, t, strict=True)),
-        "divide by how",
+        by_number(lambda x, lo, hi: min(max(round(255 * x / (hi - lo)), 0), 255)),
+        "subtract low",
     ),
-    ("4.2", union_recall, "divide by the true ones"),
-    ("4.3", nearest_by(lambda q, c: -(q * c).sum()), "favour long centres"),
-    ("4.3", nearest_by(lambda q, c: -(q @ c) / math.hypot(*c)), "directions only"),
-    ("4.3", nearest_by(lambda q, c: -math.dist(q, c)), "the farthest"),
+    ("4.2", by_number(code, float), "not of type"),
+    ("4.3", lambda scores, ids, k: np.concatenate(list(ids))[:k], "one machine"),
     (
         "4.3",
-        lambda q, centres, n: sorted(math.dist(q, c) for c in centres)[:n],
-        "you return distances",
+        lambda scores, ids, k: [ids[j][i] for i in range(len(ids[0])) for j in range(len(ids))][
+            :k
+        ],
+        "each machine's first",
     ),
+    ("4.3", lambda scores, ids, k: ranked(scores, ids, k, sign=1), "sort upwards"),
     (
         "4.3",
-        nearest_by(math.dist, n_of=lambda places, n: places[:n][::-1]),
-        "the nearest first",
+        lambda scores, ids, k: ranked(scores, np.arange(scores.size), k),
+        "places in the flattened",
     ),
-    ("4.4", by_loop(lambda parts: sum(parts) / len(parts)), "you average"),
-    ("4.4", by_loop(max), "only the best piece"),
-    ("4.4", by_loop(sum, line=lambda table, m: table[0]), "a line of its own"),
-    ("4.4", lambda table, codes: np.sum(by_loop(list)(table, codes), axis=0), "over the items"),
-    ("4.4", by_loop(list), "one number for each piece"),
-    ("4.5", through(math.log, logit, lambda z: z), "you return log-odds"),
-    ("4.5", through(math.log, logit, math.exp), "you return odds"),
-    ("4.5", through(math.log, lambda r: r, lambda z: z), "less than 0"),
-    ("4.5", through(math.log, math.log, math.exp), "logarithm of the recall"),
-    ("4.5", through(lambda n: n, logit, expit), "your line runs over n"),
-    ("4.6", lambda n, b, m, rate, wanted: math.ceil(n * b / m), "hold the database once"),
-    ("4.6", lambda n, b, m, rate, wanted: math.ceil(wanted / rate), "you count sets"),
+    ("4.3", lambda scores, ids, k: ranked(scores, ids, k)[::-1], "in another order"),
     (
-        "4.6",
-        lambda n, b, m, rate, wanted: max(math.ceil(n * b / m), math.ceil(wanted / rate)),
-        "the larger of two",
+        "4.4",
+        lambda q, codes: [sum(a != b for a, b in zip(q, row, strict=True)) for row in codes],
+        "count bytes",
     ),
+    ("4.4", by_bits(lambda a, b: a == b), "bits that agree"),
+    ("4.4", by_bits(lambda a, b: a == b == "1"), "1 in both"),
     (
-        "4.6",
-        lambda n, b, m, rate, wanted: math.ceil(n * b / m) + math.ceil(wanted / rate),
-        "you add two",
+        "4.4",
+        lambda q, codes: [sum(int(a) ^ int(b) for a, b in zip(q, r, strict=True)) for r in codes],
+        "as numbers",
     ),
-    ("4.6", lambda n, b, m, rate, wanted: math.ceil(n * b / m * wanted / rate), "at the end"),
-    (
-        "4.6",
-        lambda n, b, m, rate, wanted: max(int(n * b / m), 1) * max(int(wanted / rate), 1),
-        "round down",
-    ),
+    ("4.4", lambda q, codes: sum(by_bits(lambda a, b: a != b)(q, codes)), "one number for all"),
 ]
