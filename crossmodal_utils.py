@@ -387,6 +387,8 @@ def _rgb(image):
         if array.ndim != 2 and array.shape[2:] != (3,) or 0 in array.shape:
             raise ValueError(f"an image must have shape (height, width, 3); {array.shape} came")
         return Image.fromarray(array).convert("RGB")
+    if 0 in image.size:
+        raise ValueError(f"an image must have pixels; one of {image.size} came")
     image = ImageOps.exif_transpose(image)
     if image.mode[0] in "IF":  # Pillow would cut these off at 255 and show white
         image = Image.fromarray(_eight_bits(np.asarray(image), image.mode))
@@ -459,10 +461,10 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         n = min(self.n_components, len(scales), len(some) - 1)
         pca = PCA(n, svd_solver="randomized", iterated_power=2, random_state=self.random_state)
         with np.errstate(invalid="ignore"):  # photos all alike explain 0 of a variance of 0
-            X = pca.fit_transform(np.hstack(scaled))
+            X = pca.fit_transform(np.hstack(scaled).astype(float))
         self.mean_, self.components_ = pca.mean_ * scales, pca.components_ / scales
         self.n_features_out_ = n
-        return X.astype(float) if len(some) == len(photos) else self.transform(photos)
+        return X if len(some) == len(photos) else self.transform(photos)
 
     def transform(self, images):
         """Return the rows of photos, float64 (n, n_features_out_)."""
@@ -782,12 +784,13 @@ class _Aligner(BaseEstimator):
         if len(shrinkage) != 2:
             raise ValueError(f"regularization must be one number or two; {shrinkage!r} came")
         whitened = []
-        for side, Z, value in zip(("image_", "text_"), (X, Y), shrinkage, strict=True):
-            check_scalar(value, "regularization", numbers.Real, min_val=0)
+        for Z, value in zip((X, Y), shrinkage, strict=True):
+            if not value >= 0:  # NaN is neither
+                raise ValueError(f"regularization must be numbers >= 0; {value!r} came")
             mean, whiten = whitening(Z, value)
-            setattr(self, side, {"mean": mean, "whiten": whiten})
-            whitened.append((Z - mean) @ whiten)
-        return whitened
+            whitened.append(((Z - mean) @ whiten, {"mean": mean, "whiten": whiten}))
+        (A, self.image_), (B, self.text_) = whitened  # once nothing can fail any more
+        return A, B
 
 
 class CCA(_Aligner):
@@ -1569,6 +1572,8 @@ def _bootstrap(values, confidence, n_resamples, random_state):
     if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all():
         raise ValueError("values must be finite numbers, one per query, and at least one")
     values = np.repeat(values, 2) if len(values) == 1 else values  # SciPy wants two
+    check_scalar(confidence, "confidence", numbers.Real, min_val=0, max_val=1)
+    check_scalar(n_resamples, "n_resamples", numbers.Integral, min_val=1)
     options = {"confidence_level": confidence, "n_resamples": n_resamples, "batch": 200}
     options.update(method="percentile", random_state=np.random.default_rng(random_state))
     return scipy.stats.bootstrap((values,), np.mean, **options)

@@ -1,19 +1,25 @@
 """Tests of the helper: each compares with an oracle that works another way, or with a property."""
 
-import json
 import math
 import os
+import pickle
+import re
 import subprocess
 import sys
+import unicodedata
 
 import numpy as np
 import pytest
 import scipy.linalg
+import skops.io
 from PIL import Image
 from sklearn import cross_decomposition
+from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import average_precision_score
+from sklearn.pipeline import make_pipeline, make_union
 
+import course
 import crossmodal_utils as cm
 
 SMALL = {"n_components": 5, "hidden_size": 16, "batch_size": 64, "epochs": 8}
@@ -54,7 +60,7 @@ def assert_gradient(analytic, numeric):
 @pytest.fixture(scope="module")
 def shop():
     """Return (train, test) of a small generated shop."""
-    catalogue = cm.make_catalogue(800, random_state=1, size=48)
+    catalogue = course.make_catalogue(800, random_state=1, size=48)
     train, _, test = catalogue.split(validation=0, test=200, random_state=0)
     return train[:600], test
 
@@ -261,20 +267,19 @@ def test_info_nce_of_a_uniform_scorer_is_the_log_of_n_even_in_float32():
     assert cold[0] == pytest.approx(cm.info_nce(E_image, E_text, 0.005)[0], rel=1e-4)
 
 
-@pytest.mark.parametrize("hidden, dropout", [(False, False), (True, False), (True, True)])
-def test_tower_gradient_agrees_with_differences(hidden, dropout):
+@pytest.mark.parametrize("hidden", [False, True])
+def test_tower_gradient_agrees_with_differences(hidden):
     rng = np.random.default_rng(5)
     X, E_text = rng.normal(size=(6, 5)), batch()[1]
     maps = {"linear": rng.normal(size=(5, 4))}
     if hidden:
         maps |= {"inner": rng.normal(size=(5, 7)), "bias": rng.normal(size=7)}
         maps["outer"] = rng.normal(size=(7, 4))
-    mask = (rng.random((6, 7)) > 0.3) / 0.7 if dropout else None
 
     def loss(changed):
-        return cm.info_nce(unit(cm.tower(X, changed, mask)[0]), E_text, 0.3)
+        return cm.info_nce(unit(cm.tower(X, changed)[0]), E_text, 0.3)
 
-    gradient = cm.tower_gradient(X, maps, loss(maps)[1], mask)
+    gradient = cm.tower_gradient(X, maps, loss(maps)[1])
     assert set(gradient) == set(maps)
     for name, weights in maps.items():
         numeric = numeric_gradient(lambda w, k=name: loss({**maps, k: w})[0], weights)
@@ -287,7 +292,7 @@ def test_tower_gradient_agrees_with_differences(hidden, dropout):
 @pytest.mark.parametrize("change", [{}, {"start": "random"}, {"hidden_size": 0}])
 def test_training_lowers_the_loss_and_repeats_itself(change):
     X, Y = correlated_views()
-    options = {**SMALL, "dropout": 0.0, "learning_rate": 3e-3, **change}
+    options = {**SMALL, "learning_rate": 3e-3, **change}
     one, two = (cm.ContrastiveAligner(**options).fit(X, Y) for _ in range(2))
     assert one.loss_.shape == (8,) and one.loss_[-1] < one.loss_[0] - 0.05
     assert np.array_equal(one.transform_image(X), two.transform_image(X))
@@ -327,15 +332,6 @@ def test_equal_texts_are_not_negatives(monkeypatch):
         assert np.allclose(targets.sum(axis=1), 1) and np.array_equal(targets, targets.T)
 
 
-def test_progress_is_printed_when_asked_for(capsys):
-    X, Y = correlated_views()
-    cm.ContrastiveAligner(**SMALL).fit(X, Y)
-    assert capsys.readouterr().out == ""
-    cm.ContrastiveAligner(**SMALL, verbose=True).fit(X, Y, validation=(X[:50], Y[:50]))
-    lines = capsys.readouterr().out.splitlines()
-    assert 4 <= len(lines) <= 8 and all("validation" in line for line in lines)
-
-
 @pytest.mark.parametrize(
     "options",
     [
@@ -343,7 +339,6 @@ def test_progress_is_printed_when_asked_for(capsys):
         {"learning_rate": "fast"},
         {"epochs": 0},
         {"hidden_size": -1},
-        {"dropout": 1},
         {"start": "zero"},
         {"patience": 0},
         {"batch_size": 2.5},
@@ -353,12 +348,12 @@ def test_progress_is_printed_when_asked_for(capsys):
 )
 def test_bad_options_are_named(options):
     X, Y = correlated_views()
-    with pytest.raises(ValueError, match=f"{next(iter(options))}.* came"):
+    with pytest.raises((TypeError, ValueError), match=next(iter(options))):
         cm.ContrastiveAligner(**options).fit(X, Y)
 
 
 @pytest.mark.parametrize(
-    "options", [{"regularization": r} for r in (-1, math.nan, "a", (1, 2, 3))]
+    "options", [{"regularization": r} for r in (-1, math.nan, (1, 2, 3), (0.1, -1))]
 )
 def test_bad_options_of_cca_are_named(options):
     with pytest.raises(ValueError, match="regularization.* came"):
@@ -373,13 +368,13 @@ def test_bad_features_are_refused_and_nothing_changes(aligner):
     bad = X.copy()
     bad[7, 2] = np.nan
     cases = (
-        (bad, Y, ValueError, "row 7"),
+        (bad, Y, ValueError, "NaN"),
         (X, Y[:-1], ValueError, "300 rows"),
         (X[:1], Y[:1], ValueError, "2 pairs"),
-        (X[:, 0], Y, ValueError, r"\(300,\)"),
-        (X.astype(str), Y, TypeError, "<U"),
+        (X[:, 0], Y, ValueError, "2D array"),
+        (np.full(X.shape, "a"), Y, ValueError, "convert"),
         (X, np.full(Y.shape, 0.1), ValueError, "equal"),
-        ([], [], ValueError, "shape"),
+        ([], [], ValueError, "2D array"),
     )
     for images, texts, error, told in cases:
         with pytest.raises(error, match=told):
@@ -455,15 +450,16 @@ def test_square_photos_of_the_right_size_stay_as_they_are():
         (photo()[None] / 255, TypeError, "float64"),
         (photo()[None].astype(int), TypeError, "int64"),
         ([photo() / 255], TypeError, "float64"),
-        (photo(), ValueError, "one image came"),
-        (Image.fromarray(photo()), ValueError, "one image came"),
+        (photo(), ValueError, r"put it in a list, \[image\]"),
+        (Image.fromarray(photo()), TypeError, r"\[image\]"),
         ([], ValueError, "empty"),
         (np.zeros((0, 8, 8, 3), np.uint8), ValueError, "empty"),
         ([np.zeros((8, 8, 4), np.uint8)], ValueError, "8, 8, 4"),
-        ([Image.new("RGB", (0, 4))], ValueError, "pixels"),
-        (["a.png"], TypeError, "uint8"),
-        ("a.png", TypeError, "a.png"),
-        (None, TypeError, "None"),
+        ([Image.new("RGB", (0, 4))], ValueError, "image 0"),
+        (["a.png"], ValueError, "a.png.*No such file"),
+        ([photo(), None], TypeError, "image 1: "),
+        ("a.png", TypeError, "list of pictures; str came"),
+        (None, TypeError, "NoneType"),
     ],
 )
 def test_what_is_no_photos_is_refused(images, error, told):
@@ -478,13 +474,13 @@ def test_image_features_do_not_depend_on_the_batch(shop, features):
     image, _, _, (X_test, _) = features
     test = shop[1]
     for i in (0, 130, 199):
-        assert np.allclose(image.transform(test.images[i : i + 1])[0], X_test[i], atol=1e-9)
-    assert np.allclose(image.transform(test.images[::-1]), X_test[::-1], atol=1e-9)
+        assert np.allclose(image.transform(test.images[i : i + 1])[0], X_test[i], atol=1e-4)
+    assert np.allclose(image.transform(test.images[::-1]), X_test[::-1], atol=1e-4)
 
 
 def test_fit_transform_equals_transform(shop, features):
     image, text, (X, Y), _ = features
-    assert np.allclose(image.transform(shop[0].images[:50]), X[:50], atol=1e-9)
+    assert np.allclose(image.transform(shop[0].images[:50]), X[:50], atol=1e-4)
     assert np.allclose(text.transform(shop[0].texts[:50]), Y[:50], atol=1e-9)
 
 
@@ -517,11 +513,9 @@ def test_photos_all_alike_do_not_break_the_features():
         features.fit(black[:1])
 
 
-@pytest.mark.parametrize(
-    "options", [{"size": 8}, {"n_components": 0}, {"n_patches": -1}, {"size": 64.0}]
-)
+@pytest.mark.parametrize("options", [{"size": 8}, {"n_components": 0}, {"size": 64.0}])
 def test_bad_options_of_image_features_are_named(options):
-    with pytest.raises(ValueError, match=f"{next(iter(options))}.* came"):
+    with pytest.raises((TypeError, ValueError), match=next(iter(options))):
         cm.ImageFeatures(**options).fit(np.zeros((4, 48, 48, 3), dtype=np.uint8))
 
 
@@ -530,45 +524,84 @@ def test_bad_options_of_image_features_are_named(options):
 TEXTS = ["red shirt size M", "blue shirt size L", "red mug 12", "blue mug 34", "a red hat M 2"]
 
 
-def test_text_features_keep_the_geometry_of_tf_idf():
-    """With as many axes as there are, inner products are those of scikit-learn's TF-IDF."""
-    pattern = r"(?u)[^\W\d_]+|\d"
-    reference = TfidfVectorizer(
-        token_pattern=pattern, ngram_range=(1, 2), min_df=2, sublinear_tf=True
-    ).fit(TEXTS)
-    ours = cm.TextFeatures().fit(TEXTS)
-    assert ours.vocabulary_.tolist() == reference.get_feature_names_out().tolist()
-    assert np.allclose(ours.idf_, reference.idf_)
+def test_text_features_have_the_terms_and_weights_of_tf_idf():
+    """With as many axes as there are, angles in the view of words are those of TF-IDF."""
+    options = {"token_pattern": r"(?u)[^\W\d_]+|\d", "ngram_range": (1, 2), "min_df": 2}
+    reference = TfidfVectorizer(sublinear_tf=True, **options).fit(TEXTS)
+    ours = cm.TextFeatures(letters=None).fit(TEXTS)
+    assert ours.views_["words"]["terms"].tolist() == reference.get_feature_names_out().tolist()
     full = reference.transform(TEXTS).toarray()
-    kept = full @ np.linalg.svd(full)[2][: ours.n_features_out_].T  # the best of this rank
-    rows = ours.transform(TEXTS)
+    axes = np.linalg.svd(full)[2][: ours.n_features_out_]
+    kept = unit(full @ axes.T)  # the best of this rank
+    rows = ours.transform(TEXTS) * ours.views_["words"]["scale"] + ours.views_["words"]["mean"]
     assert np.allclose(rows @ rows.T, kept @ kept.T, atol=1e-6)
 
 
-def test_text_features_learn_nothing_after_fit():
-    text = cm.TextFeatures(min_count=1).fit(TEXTS)
-    one, two = text.transform(["red mug", "red zebra mug"])
-    assert "zebra" not in text.vocabulary_
+def test_the_letters_of_a_text_are_the_sum_over_its_words():
+    """The view of letters equals scikit-learn's char_wb, up to the length of a row."""
+    texts = [re.sub(r"\d", "", text) for text in TEXTS]  # a digit is a word of its own here
+    reference = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), min_df=2).fit(texts)
+    text = cm.TextFeatures().fit(texts)
+    view = text.views_["letters"]
+    assert view["terms"].tolist() == reference.get_feature_names_out().tolist()
+    scaled = text.transform(texts)[:, -len(view["mean"]) :]
+    rows = scaled * view["scale"] + view["mean"]
+    full = reference.transform(texts).toarray()
+    expected = unit(full @ np.linalg.svd(full)[2][: rows.shape[1]].T)
+    assert np.allclose(rows @ rows.T, expected @ expected.T, atol=1e-6)
+
+
+def test_unknown_words_count_nothing_and_are_warned_of():
+    text = cm.TextFeatures(min_count=1, letters=None).fit(TEXTS)
     assert np.allclose(text.transform(["red"]), text.transform(["red zebra"]))
-    assert one @ two > 0
-    assert np.allclose(text.transform(["zebra", "", "Zürich!"]), 0)
-    again = text.transform(["red mug", "quagga"])
-    assert np.array_equal(again[0], one)
+    with pytest.warns(UserWarning, match="66.7% of the texts hold no known word"):
+        found = text.transform(["red mug", "quagga", ""])
+    assert np.array_equal(found[1], found[2]) and not np.array_equal(found[0], found[1])
+
+
+def test_letters_bring_a_typing_error_near_its_word():
+    texts = [
+        f"{colour} {thing}"
+        for colour in ("scarlet", "emerald", "navy")
+        for thing in ("mug", "hat")
+    ]
+    text = cm.TextFeatures(min_count=1).fit(texts)
+    typed, *known = text.transform(["scralet", "scarlet", "emerald", "navy"])
+    assert np.argmin([np.linalg.norm(typed - row) for row in known]) == 0
+
+
+def test_case_and_unicode_forms_make_no_difference():
+    text = cm.TextFeatures(min_count=1).fit(["café noir", "thé noir", "लाल कमीज", "नीली कमीज"])
+    assert {"café", "लाल", "कमीज"} <= set(text.views_["words"]["terms"])
+    forms = ["CAFÉ noir", unicodedata.normalize("NFD", "café noir"), "café noir"]
+    rows = text.transform(forms)
+    assert np.allclose(rows, rows[:1])
+
+
+def test_scripts_without_spaces_are_told_apart():
+    colours, things = ("红色", "蓝色", "绿色", "黄色"), ("陶瓷杯", "帆布包", "运动鞋", "羊毛帽")
+    texts = [colour + thing for colour in colours for thing in things]
+    rows = cm.TextFeatures(min_count=1).fit(texts).transform([*texts, "红色的陶瓷杯"])
+    assert np.linalg.norm(rows[:-1] - rows[-1], axis=1).argmin() == 0
 
 
 def test_one_letter_words_and_digits_count():
     text = cm.TextFeatures(min_count=1).fit(TEXTS)
-    assert {"m", "l", "a", "1", "2", "3", "4"} <= set(text.vocabulary_)
-    assert "12" not in text.vocabulary_ and "1 2" in text.vocabulary_
+    terms = set(text.views_["words"]["terms"])
+    assert {"m", "l", "a", "1", "2", "3", "4"} <= terms
+    assert "12" not in terms and "1 2" in terms
     large, middle = text.transform(["shirt size L", "shirt size M"])
     assert np.linalg.norm(large - middle) > 0.1
-    assert np.allclose(*text.transform(["RED SHIRT", "red shirt"]))
 
 
 @pytest.mark.parametrize(
     "texts, error, told",
     [
-        ("red shirt", TypeError, "one str came"),
+        ("red shirt", TypeError, "str came"),
+        ({"sku": "red shirt"}, TypeError, "dict came"),
+        ({"red shirt"}, TypeError, "set came"),
+        (np.array([["red shirt"]]), TypeError, "one column"),
+        (iter(["red shirt"]), TypeError, "list of str"),
         ([], ValueError, "empty"),
         (["red", 3], TypeError, "row 1 is int 3"),
         (["red", float("nan")], TypeError, "row 1 is float nan"),
@@ -675,8 +708,8 @@ def test_the_correction_survives_items_equal_to_the_bank():
 
 def test_hub_neighbours_must_be_a_count(features):
     image, text, (X, Y), _ = features
-    for bad in (-1, 2.5, True):
-        with pytest.raises(ValueError, match="hub_neighbours"):
+    for bad in (-1, 2.5):
+        with pytest.raises((TypeError, ValueError), match="hub_neighbours"):
             cm.CrossModalModel(hub_neighbours=bad).fit_aligners(X, Y, image, text)
 
 
@@ -684,13 +717,13 @@ def test_bad_input_to_the_model(models, shop, features):
     model, test = models["cca"], shop[1]
     before = model.encode_text(test.texts)
     cases = (
-        (lambda: model.encode_image(test.images[0]), ValueError, "one image came"),
+        (lambda: model.encode_image(test.images[0]), ValueError, "images must be many"),
         (lambda: model.encode_image(test.images / 255), TypeError, "float64"),
-        (lambda: model.encode_text(test.texts[0]), TypeError, "one str came"),
+        (lambda: model.encode_text(test.texts[0]), TypeError, "str came"),
         (lambda: model.encode_text([None]), TypeError, "row 0"),
         (lambda: model.retrieve(test.images[:2], test.texts, k=201), ValueError, "200"),
         (lambda: model.retrieve(test.images[:2], []), ValueError, "empty"),
-        (lambda: model.retrieve_description(test.images, test.texts), ValueError, "each image"),
+        (lambda: model.retrieve_description(test.images, test.texts), ValueError, "image 0"),
         (lambda: model.encode_features(features[3][0], "photo"), ValueError, "photo"),
         (lambda: model.encode_features(features[3][0][:, :9], "image"), ValueError, "9 came"),
         (lambda: model.fit(test.images, test.texts[:-1]), ValueError, "200 and 199"),
@@ -743,18 +776,6 @@ def test_callers_arrays_are_never_changed(shop, features):
 # --- files --------------------------------------------------------------------------------------
 
 
-def rewritten(path, target, change):
-    """Write a changed copy of a model file: ``change`` edits its dict of arrays, header parsed."""
-    with np.load(path) as file:
-        arrays = dict(file)
-    arrays["header"] = json.loads(str(arrays["header"]))
-    change(arrays)
-    arrays["header"] = np.array(json.dumps(arrays["header"]))
-    with open(target, "wb") as file:
-        np.savez(file, **arrays)
-    return target
-
-
 @pytest.mark.parametrize("objective", ["cca", "contrastive", "combined"])
 def test_a_saved_model_comes_back_bit_for_bit(models, shop, tmp_path, objective):
     model, test = models[objective], shop[1]
@@ -765,7 +786,7 @@ def test_a_saved_model_comes_back_bit_for_bit(models, shop, tmp_path, objective)
     for call in ("encode_image", "encode_text"):
         items = test.images if call == "encode_image" else test.texts
         assert np.array_equal(getattr(loaded, call)(items), getattr(model, call)(items))
-    assert loaded.objective == objective and loaded.n_neighbours_ == model.n_neighbours_
+    assert loaded.objective == objective and loaded.bank_.keys() == model.bank_.keys()
     loaded.save(tmp_path / "again.npz")
     assert (tmp_path / "again.npz").stat().st_size == pytest.approx(path.stat().st_size, rel=0.01)
 
@@ -786,63 +807,6 @@ def test_options_come_back_so_that_a_second_fit_is_the_same(shop, tmp_path):
     assert np.allclose(refitted.encode_text(test.texts), again, atol=1e-6)
 
 
-def test_every_array_of_a_file_is_needed(shop, tmp_path):
-    part, path = shop[0][:60], tmp_path / "model.npz"
-    small = cm.ContrastiveAligner(hidden_size=8, epochs=1)
-    model = cm.CrossModalModel(objective="combined", contrastive=small)
-    model.fit(part.images, part.texts).save(path)
-    with np.load(path) as file:
-        names = [name for name in file.files if name != "header"]
-    for name in names:
-        bad = rewritten(path, tmp_path / "bad.npz", lambda arrays, n=name: arrays.pop(n))
-        with pytest.raises(ValueError, match="lacks a part"):
-            cm.CrossModalModel.load(bad)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "image/mean_",
-        "image/components_",
-        "text/idf_",
-        "aligner0/text_/mean",
-        "aligner0/image_/linear",
-    ],
-)
-def test_arrays_that_do_not_fit_each_other_are_refused(models, tmp_path, name):
-    path = tmp_path / "model.npz"
-    models["cca"].save(path)
-    for change in (lambda a: a[..., :-1], lambda a: a * np.nan):
-        bad = rewritten(
-            path, tmp_path / "bad.npz", lambda a, f=change: a.update({name: f(a[name])})
-        )
-        with pytest.raises(ValueError, match="lacks a part"):
-            cm.CrossModalModel.load(bad)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda h: h.pop("aligner1"),
-        lambda h: h.pop("text"),
-        lambda h: h.pop("model"),
-        lambda h: h.update(image="nonsense"),
-        lambda h: h["aligner0"].update({"class": "Popen"}),
-        lambda h: h["aligner0"]["learned"].pop("image_"),
-        lambda h: h["aligner0"]["options"].update(power=9),
-        lambda h: h["model"]["options"].update(objective="magic"),
-        lambda h: h["model"].pop("n_neighbours"),
-    ],
-)
-def test_a_header_that_lacks_something_is_refused(models, tmp_path, change):
-    models["combined"].save(tmp_path / "model.npz")
-    bad = rewritten(
-        tmp_path / "model.npz", tmp_path / "bad.npz", lambda arrays: change(arrays["header"])
-    )
-    with pytest.raises(ValueError, match="lacks a part"):
-        cm.CrossModalModel.load(bad)
-
-
 def test_truncated_foreign_and_future_files_are_refused(models, tmp_path):
     path, bad = tmp_path / "model.npz", tmp_path / "bad.npz"
     models["cca"].save(path)
@@ -851,22 +815,28 @@ def test_truncated_foreign_and_future_files_are_refused(models, tmp_path):
         bad.write_bytes(content)
         with pytest.raises(ValueError, match="not a whole model file"):
             cm.CrossModalModel.load(bad)
-    flipped = bytearray(whole)
-    flipped[len(whole) // 2] ^= 1
-    bad.write_bytes(flipped)
-    with pytest.raises(ValueError, match="bad.npz"):
-        cm.CrossModalModel.load(bad)
-    np.save(tmp_path / "array.npy", np.eye(3))
     np.savez(tmp_path / "foreign.npz", weights=np.eye(3))
-    np.savez(tmp_path / "numbers.npz", header=np.eye(3))
-    for name in ("array.npy", "foreign.npz", "numbers.npz"):
-        with pytest.raises(ValueError, match="not a whole model file"):
+    skops.io.dump({"a": np.eye(3)}, tmp_path / "dict.skops")
+    skops.io.dump(TfidfVectorizer(), tmp_path / "other.skops")
+    skops.io.dump(cm.CrossModalModel(), tmp_path / "unfitted.skops")
+    for name in ("foreign.npz", "dict.skops", "other.skops", "unfitted.skops"):
+        with pytest.raises(ValueError, match=name):
             cm.CrossModalModel.load(tmp_path / name)
-    rewritten(path, bad, lambda arrays: arrays["header"].update(format=cm.FORMAT + 1))
-    with pytest.raises(ValueError, match=f"format {cm.FORMAT + 1}; .* {cm.FORMAT}"):
-        cm.CrossModalModel.load(bad)
     with pytest.raises(FileNotFoundError):
         cm.CrossModalModel.load(tmp_path / "nowhere.npz")
+
+
+class Stranger(cm.CCA):
+    """A part of somebody's own."""
+
+
+def test_types_that_are_not_trusted_are_refused_and_can_be_named(features, tmp_path):
+    image, text, (X, Y), _ = features
+    cm.CrossModalModel(objective="cca", cca=Stranger()).fit_aligners(X, Y).save(tmp_path / "m")
+    with pytest.raises(ValueError, match="not trusted.*Stranger"):
+        cm.CrossModalModel.load(tmp_path / "m")
+    loaded = cm.CrossModalModel.load(tmp_path / "m", trusted=[f"{__name__}.Stranger"])
+    assert isinstance(loaded.aligners_[0], Stranger)
 
 
 class Bomb:
@@ -880,11 +850,31 @@ class Bomb:
 def test_pickles_are_never_loaded(tmp_path, monkeypatch):
     monkeypatch.setenv("BOMB", str(tmp_path / "exploded"))
     np.savez(tmp_path / "bomb.npz", header=np.array([Bomb()], dtype=object))
-    np.save(tmp_path / "bomb.npy", np.array([Bomb()], dtype=object))
-    for name in ("bomb.npz", "bomb.npy"):
+    (tmp_path / "bomb.pickle").write_bytes(pickle.dumps(Bomb()))
+    for name in ("bomb.npz", "bomb.pickle"):
         with pytest.raises(ValueError):
             cm.CrossModalModel.load(tmp_path / name)
     assert not (tmp_path / "exploded").exists()
+
+
+def test_models_of_other_parts_and_without_featurisers_are_saved(shop, features, tmp_path):
+    train, test = shop
+    words = make_pipeline(
+        make_union(TfidfVectorizer(), TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 3))),
+        TruncatedSVD(50, random_state=0),
+    )
+    model = cm.CrossModalModel(objective="combined", text_features=words)
+    model.fit(train.images[:200], train.texts[:200], groups=train.groups[:200])
+    model.save(tmp_path / "m")
+    loaded = cm.CrossModalModel.load(tmp_path / "m")
+    assert np.array_equal(loaded.encode_text(test.texts), model.encode_text(test.texts))
+    X, Y = features[2]
+    bare = cm.CrossModalModel(objective="cca").fit_aligners(X, Y)
+    bare.save(tmp_path / "m")
+    loaded = cm.CrossModalModel.load(tmp_path / "m")
+    assert np.array_equal(loaded.encode_features(Y, "text"), bare.encode_features(Y, "text"))
+    with pytest.raises(ValueError, match="without text features"):
+        loaded.encode_text(test.texts)
 
 
 def test_a_crash_while_saving_leaves_the_old_file(models, tmp_path, monkeypatch):
@@ -892,11 +882,11 @@ def test_a_crash_while_saving_leaves_the_old_file(models, tmp_path, monkeypatch)
     models["cca"].save(path)
     old = path.read_bytes()
 
-    def crash(file, **arrays):
+    def crash(model, file):
         file.write(b"half a file")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(np, "savez", crash)
+    monkeypatch.setattr(skops.io, "dump", crash)
     with pytest.raises(KeyboardInterrupt):
         models["contrastive"].save(path)
     monkeypatch.undo()
@@ -905,61 +895,6 @@ def test_a_crash_while_saving_leaves_the_old_file(models, tmp_path, monkeypatch)
         models["contrastive"].save(path)
     monkeypatch.undo()
     assert path.read_bytes() == old and [p.name for p in tmp_path.iterdir()] == ["model.npz"]
-
-
-def test_a_model_that_cannot_be_saved_writes_nothing(shop, features, tmp_path):
-    class Foreign(cm.CCA):
-        """Somebody's own aligner."""
-
-    image, text, (X, Y), _ = features
-    model = cm.CrossModalModel(objective="cca", cca=Foreign()).fit_aligners(X, Y, image, text)
-    with pytest.raises(TypeError, match="Foreign"):
-        model.save(tmp_path / "model.npz")
-    with pytest.raises(ValueError, match="not fitted"):
-        cm.CrossModalModel().save(tmp_path / "model.npz")
-    assert not list(tmp_path.iterdir())
-
-
-# --- search -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
-@pytest.mark.parametrize("k", [1, 7, 500])
-def test_exact_top_k_agrees_with_a_stable_sort(dtype, k):
-    """Small integers make many ties, exact in any precision, over the borders of two blocks."""
-    rng = np.random.default_rng(0)
-    queries = rng.integers(-2, 3, (300, 4)).astype(dtype)
-    database = rng.integers(-2, 3, (8192 + 700, 4)).astype(dtype)
-    scores, indices = cm.exact_top_k(queries, database, k)
-    S = queries @ database.T
-    expected = np.argsort(-S, axis=1, kind="stable")[:, :k]
-    assert np.array_equal(indices, expected)
-    assert np.array_equal(scores, np.take_along_axis(S, expected, axis=1))
-    assert scores.dtype == (np.float32 if dtype == np.float32 else np.float64)
-
-
-def test_exact_top_k_of_the_whole_database_is_a_full_ranking():
-    rng = np.random.default_rng(1)
-    queries, database = rng.normal(size=(3, 6)), rng.normal(size=(50, 6))
-    scores, indices = cm.exact_top_k(queries, database, 50)
-    assert (np.diff(scores, axis=1) <= 0).all()
-    assert (np.sort(indices, axis=1) == np.arange(50)).all()
-
-
-def test_exact_top_k_refuses_bad_input():
-    X = np.eye(4)
-    with pytest.raises(ValueError, match="at most 4.* 5 came"):
-        cm.exact_top_k(X, X, 5)
-    for k in (0, -1, 1.0, True):
-        with pytest.raises(ValueError, match="k must be"):
-            cm.exact_top_k(X, X, k)
-    with pytest.raises(ValueError, match="4 columns and items 3"):
-        cm.exact_top_k(X, X[:, :3], 1)
-    for dtype in (np.float32, np.float64):
-        with pytest.raises(ValueError, match="row 2"):
-            cm.exact_top_k(X, np.where(np.arange(4)[:, None] == 2, np.nan, X).astype(dtype), 1)
-    with pytest.raises(ValueError, match="shape"):
-        cm.exact_top_k(X[0], X, 1)
 
 
 # --- evaluation ---------------------------------------------------------------------------------
@@ -976,14 +911,14 @@ def test_true_ranks_by_hand():
 def test_a_constant_scorer_gets_the_worst_rank_and_nan_is_refused():
     assert cm.true_ranks(np.zeros((4, 6))).tolist() == [6] * 4
     for bad in (np.nan, np.inf):
-        with pytest.raises(ValueError, match="finite; row 0"):
+        with pytest.raises(ValueError, match="scores contains"):
             cm.true_ranks(np.full((4, 4), bad))
-        with pytest.raises(ValueError, match="finite"):
+        with pytest.raises(ValueError, match="E_image contains"):
             cm.evaluate(np.full((4, 4), bad), np.eye(4))
 
 
 def test_true_ranks_refuse_bad_input():
-    with pytest.raises(ValueError, match="4 queries but 2 items"):
+    with pytest.raises(ValueError, match="query 2 has none"):
         cm.true_ranks(np.zeros((4, 2)))
     with pytest.raises(ValueError, match="query 1 has none"):
         cm.true_ranks(np.zeros((2, 2)), np.array([[True, True], [False, False]]))
@@ -1001,7 +936,7 @@ def test_same_text_makes_duplicates_hits():
     assert cm.evaluate(E, swapped)["image_to_text"].tolist() == [3, 1, 3]
     for ranks in cm.evaluate(E, swapped, texts).values():
         assert ranks.tolist() == [1, 1, 1]
-    with pytest.raises(TypeError, match="one str"):
+    with pytest.raises(TypeError, match="str came"):
         cm.same_text("red mug", texts)
 
 
@@ -1030,7 +965,7 @@ def test_summaries_by_hand():
 def test_mean_average_precision_by_hand_and_by_scikit_learn():
     scores = np.array([[4.0, 3, 2, 1], [1, 1, 1, 0]])
     relevant = np.array([[1, 0, 1, 0], [1, 0, 0, 0]], dtype=bool)
-    by_hand = ((1 + 2 / 3) / 2 + 1 / 3) / 2  # the tie puts the second query's item third
+    by_hand = ((1 + 2 / 3) / 2 + 1 / 3) / 2  # three equal scores of which one is right
     assert cm.mean_average_precision(scores, relevant) == pytest.approx(by_hand)
     rng = np.random.default_rng(0)
     scores, relevant = rng.normal(size=(30, 20)), rng.random((30, 20)) < 0.3
@@ -1038,6 +973,39 @@ def test_mean_average_precision_by_hand_and_by_scikit_learn():
     pairs = zip(relevant, scores, strict=True)
     expected = np.mean([average_precision_score(right, row) for right, row in pairs])
     assert cm.mean_average_precision(scores, relevant) == pytest.approx(expected)
+
+
+def test_chance_levels_know_how_many_items_are_right():
+    rng = np.random.default_rng(0)
+    counts = np.array([1, 3, 3, 5])
+    S = rng.random((4000, 30))
+    relevant = np.arange(30) < np.tile(counts, 1000)[:, None]
+    expected, measured = cm.chance_levels(30, counts), cm.summarize(cm.true_ranks(S, relevant))
+    assert measured == pytest.approx(expected, rel=0.08)
+    assert cm.chance_levels(3, 3) == {"r1": 1, "r5": 1, "r10": 1, "mrr": 1, "median_rank": 1}
+    for bad in (0, 31):
+        with pytest.raises(ValueError, match="n_relevant"):
+            cm.chance_levels(30, bad)
+
+
+def test_any_caption_of_a_picture_is_a_hit():
+    """With perfect embeddings of pictures with three captions each, recall@1 is 1 both ways."""
+    pictures = unit(np.random.default_rng(0).normal(size=(20, 8)))
+    E = np.repeat(pictures, 3, axis=0)
+    groups = [f"{i // 3}.jpg" for i in range(60)]
+    for ranks in cm.evaluate(E, E, groups=groups).values():
+        assert (ranks == 1).all()
+    for ranks in cm.evaluate(E, E).values():
+        assert (ranks == 3).all()
+
+
+def test_rows_of_a_group_are_not_negatives(monkeypatch):
+    seen, info_nce = [], cm.info_nce
+    monkeypatch.setattr(cm, "info_nce", lambda *given: seen.append(given[3]) or info_nce(*given))
+    X, Y = correlated_views(60)
+    groups = np.arange(60) // 3
+    cm.ContrastiveAligner(**SMALL).fit(X, Y, groups=groups, validation=(X, Y, groups))
+    assert all(((targets > 0).sum(axis=1) == 3).all() for targets in seen)
 
 
 def test_chance_levels_agree_with_a_simulation():
@@ -1070,7 +1038,7 @@ def test_bootstrap_refuses_bad_input():
         with pytest.raises(ValueError, match="values"):
             cm.bootstrap_interval(bad)
     for options in ({"confidence": 95}, {"n_resamples": 0}):
-        with pytest.raises(ValueError, match=next(iter(options))):
+        with pytest.raises(ValueError):
             cm.bootstrap_interval([1.0, 2.0], **options)
     with pytest.raises(ValueError, match="one value per query"):
         cm.paired_bootstrap([1, 2], [1, 2, 3])
@@ -1102,7 +1070,7 @@ def run(code, **environment):
     """Run Python code afresh; return what it prints. Warnings are errors."""
     done = subprocess.run(
         [sys.executable, "-W", "error::UserWarning", "-c", code],
-        env={**os.environ, **environment},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
         capture_output=True,
         text=True,
         timeout=120,
@@ -1125,16 +1093,18 @@ def state():
             list(warnings.filters), np.geterr(), np.get_printoptions(), sklearn.get_config(),
             list(sys.path))
 before = state()
+import course
 import crossmodal_utils as cm
 assert state() == before, [a == b for a, b in zip(state(), before)]
-cm.make_catalogue(12, random_state=0, size=48)
+course.make_catalogue(12, random_state=0, size=48)
 assert state() == before
 """)
 
 
 THREADS = """
+import course
 import crossmodal_utils as cm
-shop = cm.make_catalogue(130, random_state=0, size=48)
+shop = course.make_catalogue(130, random_state=0, size=48)
 train, _, test = shop.split(validation=0, test=60, random_state=0)
 model = cm.CrossModalModel(objective="combined", contrastive=cm.ContrastiveAligner(epochs=4))
 model.fit(train.images, train.texts)
@@ -1154,24 +1124,3 @@ def test_one_thread_or_two_print_the_same():
 
 
 # --- pictures -----------------------------------------------------------------------------------
-
-
-def test_plotters_draw_on_the_axes_given():
-    from matplotlib.figure import Figure
-
-    ax = Figure().subplots()
-    S = np.array([[1.0, 0.2], [0.1, 0.9]])
-    assert cm.plot_similarity(ax, S, [photo(), photo()], ["one", "two"]) is ax
-    assert np.array_equal(ax.images[0].get_array(), S)
-    assert [text.get_text() for text in ax.texts] == ["1.00", "0.20", "0.10", "0.90"]
-    ax = Figure().subplots()
-    curves = {"train": np.array([3.0, 2]), "validation": np.array([4.0])}
-    assert cm.plot_curves(ax, np.arange(1, 3), curves, "epoch", "loss") is ax
-    assert [line.get_ydata().tolist() for line in ax.lines] == [[3, 2], [4]]
-    ax = Figure().subplots()
-    rows = {"CCA": {"up": (0.4, 0.3, 0.5)}, "contrastive": {"up": (0.6, 0.5, 0.7)}}
-    assert cm.plot_comparison(ax, rows, chance=0.01) is ax
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["CCA", "contrastive"]
-    axes = Figure().subplots(1, 2)
-    assert cm.plot_photos(axes, [photo(), photo()], ["a", "b"], ["r", "g"]) is axes
-    assert [a.get_xlabel() for a in axes] == ["a", "b"]
