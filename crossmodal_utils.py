@@ -1316,13 +1316,14 @@ def _group_maxima(queries, database, size):
     columns, step = np.ascontiguousarray(queries.T), size * max(1, BLOCK // size)
 
     def scan(start):
-        S = database[start : start + step] @ columns
+        with np.errstate(over="ignore", invalid="ignore"):  # told below
+            S = database[start : start + step] @ columns
         if len(S) % size:  # the last group is filled up
             S = np.pad(S, ((0, -len(S) % size), (0, 0)), constant_values=-np.inf)
         return S.reshape(-1, size, len(queries)).max(axis=1)
 
     # BLAS on one thread, several blocks at a time: NumPy's maximum then uses all cores as well.
-    with _TURN, np.errstate(over="ignore", invalid="ignore"):
+    with _TURN:
         blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
         n_threads = max((library["num_threads"] for library in blas.info()), default=1)
         with blas.limit(limits=1), concurrent.futures.ThreadPoolExecutor(n_threads) as pool:
