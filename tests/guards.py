@@ -96,10 +96,10 @@ def readers_copies():
         if is_refreshed(committed) and not is_refreshed(mine):
             was = [cell["source"] for cell in committed["cells"]]
             changed = sum(cell["source"] not in was for cell in mine["cells"])
+            how = f" with {changed} of its cells changed" if changed else ""
             found[path] = (
-                f"{name} is your own copy, run and saved"
-                f"{f' with {changed} of its cells changed' if changed else ''}: its cells were not "
-                f"compared; the committed one comes back with: git checkout -- {name}"
+                f"{name} is your own copy, run and saved{how}: its cells were not compared; "
+                f"the committed one comes back with: git checkout -- {name}"
             )
     return found
 
