@@ -33,7 +33,7 @@ import scipy.sparse
 import scipy.stats
 import skops.io
 import threadpoolctl
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer
@@ -301,15 +301,15 @@ def _read_picture(folder, value, size, listed):
     if re.match(r"(?i)\W*([a-z][a-z\d+.-]+://|www\.)|//|data:", name):
         raise ValueError(f"a web address, to be downloaded first: {name!r:.80}")
     path = folder / name.replace("\\", "/")
-    if path.is_file():  # a pipe is none: one would wait for it
+    if os.path.isfile(path):  # a pipe is none: one would wait for it
         return _open_picture(path, size)
     wanted = {_bare(path.name), _bare(path.name.removesuffix(".0"))}
-    there = listed(path.parent) if path.parent.is_dir() else []
+    there = listed(path.parent) if os.path.isdir(path.parent) else []
     like = [n for n in there if {_bare(n), _bare(os.path.splitext(n)[0])} & wanted]
     hint = f" (there is {like[0]!r})" if like else ""
     if re.search(r"[|;]|, ", path.name):
         hint = " (several pictures in one field? Give each a row of its own)"
-    kind = "a folder, not a file" if path.is_dir() else "no such file"
+    kind = "a folder, not a file" if os.path.isdir(path) else "no such file"
     raise ValueError(f"{kind}: {name!r:.80}{hint}")
 
 
@@ -330,7 +330,9 @@ def _open_picture(path, size):
                 image.draft(None, (3 * size, 3 * size))  # large JPEGs come smaller, and sooner
                 return _fit(image, size)
     except Exception as error:  # a damaged file can fail a decoder in any way
-        told = f"{os.path.basename(path)!r:.80} ({getattr(error, 'strerror', None) or error})"
+        why = getattr(error, "strerror", None) or error
+        why = "of no known format" if isinstance(error, UnidentifiedImageError) else why
+        told = f"{os.path.basename(path)!r:.80} ({why})"
         raise ValueError(f"not a picture that can be read: {told:.250}") from error
 
 

@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import struct
+import sys
 import warnings
 import weakref
 import zipfile
@@ -272,54 +273,53 @@ def float_tiff(value):
 
 JPEG = encoded("JPEG")
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\n{ } loop\n%%EOF\n"
-LIMIT = "more pixels than Pillow's limit of 89,478,485"
-UNKNOWN = "not a picture that Pillow knows"
+UNREAD = "not a picture that can be read"
 BROKEN_FILES = {
-    "empty": (b"", "an empty file"),
-    "one byte": (b"\x89", UNKNOWN),
-    "truncated PNG": (encoded()[:-200], "unreadable"),
-    "PNG cut in its header": (encoded()[:20], "unreadable"),
-    "PNG signature only": (encoded()[:8], UNKNOWN),
-    "PNG with a wrong checksum": (flipped(encoded(), 30), UNKNOWN),
-    "PNG with broken data": (flipped(encoded(), 60), "unreadable"),
-    "PNG of no width": (png_of(0, 5), UNKNOWN),
-    "PNG with too little data": (png_of(500, 500), "unreadable"),
-    "truncated JPEG": (encoded("JPEG")[:-300], "unreadable"),
-    "JPEG without data": (JPEG[: JPEG.index(b"\xff\xda") + 14], "unreadable"),
-    "JPEG cut in its header": (encoded("JPEG")[:30], "unreadable"),
-    "truncated GIF": (encoded("GIF")[:-700], "unreadable"),
-    "GIF cut in its header": (encoded("GIF")[:9], UNKNOWN),
-    "truncated BMP": (encoded("BMP")[:-700], "unreadable"),
-    "truncated TIFF": (encoded("TIFF")[:-700], "unreadable"),
-    "TIFF cut in its header": (encoded("TIFF")[:6], UNKNOWN),
-    "truncated PPM": (encoded("PPM")[:-700], "unreadable"),
-    "truncated TGA": (encoded("TGA")[:-700], "unreadable"),
-    "text": (b"this is no picture\n" * 50, UNKNOWN),
-    "web page": (b"<!DOCTYPE html><title>404 Not Found</title>", UNKNOWN),
-    "JSON": (b'{"error": "not found"}', UNKNOWN),
-    "vector graphics": (b'<svg xmlns="http://www.w3.org/2000/svg"></svg>', UNKNOWN),
-    "PDF": (b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n%%EOF\n", UNKNOWN),
-    "Git LFS pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", UNKNOWN),
-    "zip archive": (zipped(), UNKNOWN),
-    "gzipped PNG": (gzip.compress(encoded()), UNKNOWN),
-    "NumPy array": (b"\x93NUMPY\x01\x00" + b" " * 100, UNKNOWN),
-    "zero bytes": (bytes(5000), UNKNOWN),
-    "random bytes": (np.random.default_rng(0).bytes(5000), UNKNOWN),
-    "PostScript": (EPS, "unreadable"),
-    "PNG of 100 million pixels": (png_of(10_000, 10_000), LIMIT),
-    "PNG of 400 million pixels": (png_of(20_000, 20_000), LIMIT),
-    "PNG of 4 billion pixels": (png_of(2**16, 2**16), LIMIT),
-    "GIF of 4 billion pixels": (b"GIF89a\xff\xff\xff\xff" + encoded("GIF")[10:], LIMIT),
+    "empty": (b"", UNREAD),
+    "one byte": (b"\x89", UNREAD),
+    "truncated PNG": (encoded()[:-200], UNREAD),
+    "PNG cut in its header": (encoded()[:20], UNREAD),
+    "PNG signature only": (encoded()[:8], UNREAD),
+    "PNG with a wrong checksum": (flipped(encoded(), 30), UNREAD),
+    "PNG with broken data": (flipped(encoded(), 60), UNREAD),
+    "PNG of no width": (png_of(0, 5), UNREAD),
+    "PNG with too little data": (png_of(500, 500), UNREAD),
+    "truncated JPEG": (encoded("JPEG")[:-300], UNREAD),
+    "JPEG without data": (JPEG[: JPEG.index(b"\xff\xda") + 14], UNREAD),
+    "JPEG cut in its header": (encoded("JPEG")[:30], UNREAD),
+    "truncated GIF": (encoded("GIF")[:-700], UNREAD),
+    "GIF cut in its header": (encoded("GIF")[:9], UNREAD),
+    "truncated BMP": (encoded("BMP")[:-700], UNREAD),
+    "truncated TIFF": (encoded("TIFF")[:-700], UNREAD),
+    "TIFF cut in its header": (encoded("TIFF")[:6], UNREAD),
+    "truncated PPM": (encoded("PPM")[:-700], UNREAD),
+    "truncated TGA": (encoded("TGA")[:-700], UNREAD),
+    "text": (b"this is no picture\n" * 50, UNREAD),
+    "web page": (b"<!DOCTYPE html><title>404 Not Found</title>", UNREAD),
+    "JSON": (b'{"error": "not found"}', UNREAD),
+    "vector graphics": (b'<svg xmlns="http://www.w3.org/2000/svg"></svg>', UNREAD),
+    "PDF": (b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n%%EOF\n", UNREAD),
+    "Git LFS pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", UNREAD),
+    "zip archive": (zipped(), UNREAD),
+    "gzipped PNG": (gzip.compress(encoded()), UNREAD),
+    "NumPy array": (b"\x93NUMPY\x01\x00" + b" " * 100, UNREAD),
+    "zero bytes": (bytes(5000), UNREAD),
+    "random bytes": (np.random.default_rng(0).bytes(5000), UNREAD),
+    "PostScript": (EPS, UNREAD),
+    "PNG of 100 million pixels": (png_of(10_000, 10_000), UNREAD),
+    "PNG of 400 million pixels": (png_of(20_000, 20_000), UNREAD),
+    "PNG of 4 billion pixels": (png_of(2**16, 2**16), UNREAD),
+    "GIF of 4 billion pixels": (b"GIF89a\xff\xff\xff\xff" + encoded("GIF")[10:], UNREAD),
     "BMP of 400 million pixels": (
         encoded("BMP")[:18] + struct.pack("<ii", 20_000, 20_000) + encoded("BMP")[26:],
-        LIMIT,
+        UNREAD,
     ),
     "PNG whose comment is a bomb": (
         png_of(5, 5, png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(10**8)))),
         None,
     ),
-    "NaN among floats": (float_tiff(np.nan), "unreadable"),
-    "infinity among floats": (float_tiff(np.inf), "unreadable"),
+    "NaN among floats": (float_tiff(np.nan), UNREAD),
+    "infinity among floats": (float_tiff(np.inf), UNREAD),
 }
 
 
@@ -328,16 +328,17 @@ def check_row(path, capsys, told, *, line=4, n_rows=3):
     with pytest.raises(ValueError) as error:
         cm.load_catalogue(path)
     head, *lines = str(error.value).splitlines()
-    assert head.startswith(f"shop.csv: 1 of {n_rows} rows are bad; mend") and "skip" in head
+    kind = told.partition(":")[0]
+    assert head.startswith(f"shop.csv: 1 of {n_rows} rows are bad (1 {kind}); mend")
     assert len(lines) == 1 and lines[0].startswith(f"  line {line}: {told}"), lines
     assert str(path.parent) not in lines[0] and len(lines[0]) < 330 and "\0" not in lines[0]
     capsys.readouterr()
     catalogue = cm.load_catalogue(path, on_error="skip")
     printed = capsys.readouterr()
-    assert printed.err == "" and printed.out.count("\n") == 1
-    assert printed.out == f"shop.csv: 1 of {n_rows} rows skipped (1 {told.partition(':')[0]})\n"
+    assert printed.err == ""
+    assert printed.out.splitlines()[0] == f"shop.csv: 1 of {n_rows} rows skipped (1 {kind})"
     assert len(catalogue) == 2 and catalogue.texts == ["a red mug", "a blue mug"]
-    assert catalogue.skipped == [(line, lines[0].partition(": ")[2])]
+    assert catalogue.skipped == [(f"line {line}", lines[0].partition(": ")[2])]
     assert (catalogue.images == cm.as_photos([PHOTO], 64)).all()
 
 
@@ -353,27 +354,19 @@ def test_broken_picture_files_are_named(tmp_path, capsys, damage):
     check_row(path, capsys, f"{told}: 'odd.png'")
 
 
-WEB, OUT = "a web address, to be downloaded first", "leads out of the CSV file's folder"
+WEB = "a web address, to be downloaded first"
 BAD_PATHS = {
     "no-such.png": "no such file",
     "good.png/inner.png": "no such file",
     "GOOD.PNG.": "no such file",
     "C:\\pictures\\mug.png": "no such file",
-    "good\n.png": "no such file",
     "~/mug.png": "no such file",
     "$HOME/mug.png": "no such file",
     "*.png": "no such file",
     ".": "a folder, not a file",
     "inner": "a folder, not a file",
-    "../outside.png": OUT,
-    "..\\outside.png": OUT,
-    "inner/../../outside.png": OUT,
-    "..": OUT,
-    "/": OUT,
-    "/etc/passwd": OUT,
-    "ABSOLUTE": OUT,
-    "link-out.png": OUT,
-    "link-folder/outside.png": OUT,
+    "..": "a folder, not a file",
+    "/": "a folder, not a file",
     "link-nowhere.png": "no such file",
     "link-round.png": None,
     "pipe.png": "no such file",
@@ -382,15 +375,22 @@ BAD_PATHS = {
     "ftp://example.org/mug.png": WEB,
     "s3://bucket/mug.png": WEB,
     "file:///etc/passwd": WEB,
+    "//cdn.example.org/mug.png": WEB,
+    "www.example.org/mug.png": WEB,
+    '["http://example.org/mug.png"]': WEB,
+    "a.png|b.png": "no such file: 'a.png|b.png' (several pictures in one field?",
+    "GOOD.PNG": "no such file: 'GOOD.PNG' (there is 'good.png')",
+    "good": "no such file: 'good' (there is 'good.png')",
+    "g%6Fod.png": "no such file: 'g%6Fod.png' (there is 'good.png')",
     "data:image/png;base64,iVBORw0KGgo=": WEB,
     "": "no image",
     "   ": "no image",
     "nan": "no image",
     "NaN": "no image",
     "NULL": "no image",
-    "nul\0.png": "unreadable",
-    "x" * 5000 + ".png": "unreadable",
-    "x/" * 3000 + "x.png": "unreadable",
+    "nul\0.png": "no such file",
+    "x" * 5000 + ".png": "no such file",
+    "x/" * 3000 + "x.png": "no such file",
 }
 
 
@@ -415,19 +415,19 @@ def test_bad_paths_are_named(tmp_path, capsys, name):
             pytest.skip("no pipes on this system")
         os.mkfifo(folder / name)
     if told is None:  # Python's versions differ in what they say of a link to itself
-        assert cm.load_catalogue(path, on_error="skip").skipped[0][0] == 4
+        assert cm.load_catalogue(path, on_error="skip").skipped[0][0] == "line 4"
         return
     check_row(path, capsys, told, line=4)
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "\t", "\n", "\xa0", "\u3000", "nan", "NaN", " NaN ", "None", "null", "NULL", "N/A"]
+    ["", " ", "\t", "\xa0", "\u3000", "nan", "NaN", " NaN ", "None", "null", "NULL", "N/A"]
     + ["NA", "<NA>", "#N/A", "\\N"],
     ids=ascii,
 )
 def test_texts_that_stand_for_none_are_named(tmp_path, capsys, text):
-    check_row(shop(tmp_path, ("good.png", text)), capsys, f"no text: {text.strip()!r}")
+    check_row(shop(tmp_path, ("good.png", text)), capsys, f"no text: {text!r}")
 
 
 @pytest.mark.parametrize(
@@ -438,7 +438,7 @@ def test_texts_that_stand_for_none_are_named(tmp_path, capsys, text):
         ("good.png,a mug, blue, large", "wrong number of fields: 4, the header has 2"),
         ("good.png;a mug", "wrong number of fields: 1, the header has 2"),
         (" ", "wrong number of fields: 1, the header has 2"),
-        ("good.png,a\0mug", "a zero byte in the text: 'a\\x00mug'"),
+        ("good.png,a\0mug", "no text: 'a\\x00mug'"),
         (",", "no text: ''"),
     ],
 )
@@ -447,7 +447,7 @@ def test_bad_lines_are_named(tmp_path, capsys, line, told):
     with pytest.raises(ValueError, match="1 of 3 rows are bad") as error:
         cm.load_catalogue(path)
     assert str(error.value).endswith(f"line 4: {told}")
-    assert cm.load_catalogue(path, on_error="skip").skipped == [(4, told)]
+    assert cm.load_catalogue(path, on_error="skip").skipped == [("line 4", told)]
 
 
 def test_a_file_that_may_not_be_read_is_named(tmp_path, capsys, monkeypatch):
@@ -461,36 +461,44 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path, capsys, monkeypatch):
         return real(path, *args)
 
     monkeypatch.setattr(Image, "open", locked)
-    check_row(path, capsys, "unreadable: 'locked.png' (Permission denied)")
+    check_row(path, capsys, "not a picture that can be read: 'locked.png' (Permission denied)")
 
 
 def test_postscript_is_never_run(tmp_path, monkeypatch):
     monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("it was run"))
-    with pytest.raises(ValueError, match=r"unreadable: 'picture' \(an EPS file: save it as PNG\)"):
+    with pytest.raises(ValueError, match=r"'picture' \(an EPS file, save it as PNG\)"):
         load_one(tmp_path, EPS)
 
 
-def test_lines_are_counted_as_an_editor_counts_them(tmp_path):
-    rows = ["", '"good.png","two\nlines"', "", "gone.png,a mug", '"good.png","x\ny"', "gone.png,b"]
-    with pytest.raises(ValueError, match="2 of 6 rows") as error:
-        cm.load_catalogue(shop(tmp_path, *rows))
-    assert [x.split(":")[0] for x in str(error.value).splitlines()[1:]] == [
-        "  line 8",
-        "  line 11",
+def test_a_quote_that_swallows_rows_is_named_and_lines_are_counted_as_an_editor_does(tmp_path):
+    rows = [
+        "",
+        'good.png,"little mug',
+        "good.png,a cup",
+        'good.png,a plate of 12"',
+        "",
+        "gone.png,b",
     ]
+    with pytest.raises(ValueError, match="2 of 4 rows") as error:
+        cm.load_catalogue(shop(tmp_path, *rows))
+    lines = str(error.value).splitlines()[1:]
+    assert lines[0].startswith("  line 5: runs on over lines: does a quote never close?")
+    assert lines[1].startswith("  line 9: no such file")
 
 
 def test_many_bad_rows_are_listed_up_to_twenty(tmp_path, capsys):
     rows = [(f"gone{i}.png", "a mug") for i in range(45)] + [("good.png", "")] * 5
     path = shop(tmp_path, *rows)
-    with pytest.raises(ValueError, match="50 of 52 rows are bad") as error:
+    with pytest.raises(
+        ValueError, match=r"50 of 52 rows are bad \(45 no such file, 5 no text\)"
+    ) as error:
         cm.load_catalogue(path)
     lines = str(error.value).splitlines()
     assert len(lines) == 22 and lines[-1] == "  and 30 more"
     assert lines[1] == "  line 4: no such file: 'gone0.png'"
     catalogue = cm.load_catalogue(path, on_error="skip")
     told = "shop.csv: 50 of 52 rows skipped (45 no such file, 5 no text)\n"
-    assert capsys.readouterr().out == told
+    assert capsys.readouterr().out.startswith(told)
     assert len(catalogue) == 2 and len(catalogue.skipped) == 50
 
 
@@ -498,7 +506,7 @@ def test_many_bad_rows_are_listed_up_to_twenty(tmp_path, capsys):
 def test_no_good_row_is_an_error(tmp_path, on_error):
     path = shop(tmp_path)
     (tmp_path / "good.png").unlink()
-    with pytest.raises(ValueError, match="2 of 2 rows are bad; no row is good"):
+    with pytest.raises(ValueError, match="2 of 2 rows are bad .*no row is good"):
         cm.load_catalogue(path, on_error=on_error)
 
 
@@ -523,37 +531,38 @@ def test_every_small_change_to_a_file_is_survived(tmp_path, recwarn):
 # --- damaged CSV files --------------------------------------------------------------------------
 
 GOOD = "good.png,a mug\n" * 2
+NOT_UTF8 = "no CSV file in UTF-8; save it so, or let pandas read it.*encoding="
 BROKEN_CSV = {
-    "empty": (b"", "has no header"),
-    "Excel's mark only": (b"\xef\xbb\xbf", "has no header"),
-    "blank lines only": (b"\n\r\n\n", "has no header"),
-    "header only": (b"image,text\n", "has no rows below its header"),
-    "header and blank lines": (b"image,text\n\n\n", "has no rows below its header"),
+    "empty": (b"", "is no CSV file with a header and rows"),
+    "Excel's mark only": (b"\xef\xbb\xbf", "is no CSV file with a header and rows"),
+    "blank lines only": (b"\n\r\n\n", "is no CSV file with a header and rows"),
+    "header only": (b"image,text\n", "is no CSV file with a header and rows"),
+    "header and blank lines": (b"image,text\n\n\n", "is no CSV file with a header and rows"),
     "no image column": (b"picture,text\n" + GOOD.encode(), r"no column 'image', it has \['pict"),
     "no text column": (b"image,title\n" + GOOD.encode(), r"no column 'text', it has \['image'"),
     "capitals": (b"Image,Text\n" + GOOD.encode(), r"no column 'image', it has \['Image'"),
     "no header": (GOOD.encode(), r"it has \['good.png', 'a mug'\]; pass image_column"),
-    "semicolons": (b"image;text\ngood.png;a mug\n", r"\['image;text'\].*another delimiter"),
-    "two image columns": (b"image,text,image\na,b,c\n", "more than one column 'image'"),
-    "two other columns": (b"image,text,x, x\na,b,c,d\n", "more than one column 'x'"),
+    "semicolons": (b"image;text\ngood.png;a mug\n", r"\['image;text'\].*pandas.read_csv"),
+    "two image columns": (b"image,text,image\na,b,c\n", "columns of one name"),
+    "two other columns": (b"image,text,x, x\na,b,c,d\n", "columns of one name"),
     "Latin-1": (
         "image,text\ngood.png,a mug\ngood.png,caf\xe9\n".encode("latin-1"),
-        "not utf-8-sig: byte 0xe9 in line 3; pass its own encoding.*Latin-1",
+        NOT_UTF8,
     ),
     "Latin-1 behind Excel's mark": (
         b"\xef\xbb\xbfimage,text\ngood.png,caf\xe9\n",
-        "byte 0xe9 in line 2",
+        NOT_UTF8,
     ),
-    "UTF-16": (("image,text\n" + GOOD).encode("utf-16"), "byte 0xff in line 1.*utf-16"),
+    "UTF-16": (("image,text\n" + GOOD).encode("utf-16"), NOT_UTF8),
     "UTF-16 unmarked": (("image,text\n" + GOOD).encode("utf-16-le"), r"it has \['i\\x00m"),
     "open quote": (b'image,text\ngood.png,a mug\ngood.png,"a mug\n' * 2, "line 3: .* never close"),
     "open quote at the end": (b'image,text\ngood.png,"a mug\n', "line 2: unexpected end of data"),
     "open quote in the header": (b'image,"text\ngood.png,a mug\n', "line 1: unexpected end"),
     "text behind a quote": (b'image,text\ngood.png,"a" mug\n', "line 2: ',' expected after"),
     "endless field": (b"image,text\ngood.png," + b"x" * 200_000, "line 2: field larger than"),
-    "a picture": (encoded(), "not utf-8-sig: byte 0x89 in line 1"),
-    "gzipped": (gzip.compress(GOOD.encode()), "not utf-8-sig: byte 0x8b"),
-    "zero bytes": (bytes(500), "has no rows below its header"),
+    "a picture": (encoded(), NOT_UTF8),
+    "gzipped": (gzip.compress(GOOD.encode()), NOT_UTF8),
+    "zero bytes": (bytes(500), "is no CSV file with a header and rows"),
 }
 
 
@@ -577,12 +586,11 @@ def test_a_broken_csv_file_is_refused_whatever_on_error_says(tmp_path, damage, o
             'on_error must be "raise" or "skip"; \'ignore\' came',
         ),
         ({"on_error": None}, ValueError, "None came"),
-        ({"size": 0}, ValueError, "size must be an int >= 16"),
-        ({"size": "64"}, ValueError, "'64' came"),
+        ({"size": 0}, ValueError, "size == 0, must be >= 16"),
+        ({"size": "64"}, TypeError, "size must be an instance of int"),
         ({"image_column": "photo"}, ValueError, "no column 'photo'"),
-        ({"text_column": None}, ValueError, "no column None"),
-        ({"delimiter": ";;"}, TypeError, "1-character"),
-        ({"encoding": "utf-99"}, LookupError, "utf-99"),
+        ({"text_column": "title"}, ValueError, "no column 'title'"),
+        ({"group_column": "sku"}, ValueError, "no column 'sku'"),
     ],
 )
 def test_bad_options_are_named(tmp_path, options, error, told):
@@ -608,9 +616,7 @@ ODD_CSV = {
     "spaces": (b" image , text \n good.png ,  a mug  \n", {}),
     "everything quoted": (b'"image","text"\n"good.png","a mug"\n', {}),
     "columns the other way": (b"text,image\na mug,good.png\n", {}),
-    "semicolons": (b"image;text\ngood.png;a mug\n", {"delimiter": ";"}),
-    "tabs": (b"image\ttext\ngood.png\ta mug\n", {"delimiter": "\t"}),
-    "UTF-16": ("image,text\ngood.png,a mug\n".encode("utf-16"), {"encoding": "utf-16"}),
+    "Excel's line on separators": (b"sep=,\nimage,text\ngood.png,a mug\n", {}),
     "columns without names": (b"image,text,,\ngood.png,a mug,x,y\n", {}),
     "an index column": (b",image,text\n0,good.png,a mug\n", {}),
     "other names": (b"a,b\ngood.png,a mug\n", {"image_column": "a", "text_column": "b"}),
@@ -653,7 +659,7 @@ def test_odd_paths_inside_the_folder_are_read(tmp_path, name):
 @pytest.mark.parametrize(
     "text",
     ["0", "x", "nana", "nan bread", "a, b", 'a 5" mug', "caf\xe9", "\u8336\u676f", "\U0001f375"]
-    + ["two\nlines", "word " * 20_000],
+    + ["word " * 20_000],
     ids=lambda text: ascii(text)[:20],
 )
 def test_odd_texts_are_kept(tmp_path, text):
@@ -677,17 +683,101 @@ def test_the_same_picture_and_the_same_text_twice(tmp_path):
     assert np.array_equal(catalogue.images[0], catalogue.images[2])
 
 
-def test_other_columns_become_attributes_and_group_holds_items_together(tmp_path):
-    lines = [f"{i:03d},good.png,mug {i},{i // 2}" for i in range(20)]
-    path = shop(tmp_path)
-    path.write_text("\n".join(["id,image,text,group", *lines]))
-    catalogue = cm.load_catalogue(path)
-    assert list(catalogue.attributes) == ["id", "image", "group"]
-    assert catalogue.attributes["id"].tolist() == [f"{i:03d}" for i in range(20)]
-    assert catalogue.attributes["id"].astype(int).sum() == 190
-    parts = catalogue.split(validation=4, test=4, random_state=0)
-    groups = [set(part.attributes["group"]) for part in parts]
-    assert not groups[0] & groups[1] and not groups[0] & groups[2] and not groups[1] & groups[2]
+def many(folder, n=20):
+    """Write n different pictures; return their names."""
+    folder.mkdir()
+    for i in range(n):
+        Image.fromarray(np.full((20, 20, 3), 9 * i, np.uint8)).save(folder / f"{i}.png")
+    return [f"{i}.png" for i in range(n)]
+
+
+def test_groups_are_read_from_a_column_and_found_by_pixels(tmp_path):
+    names = many(tmp_path / "a")
+    (tmp_path / "a" / "copy.png").write_bytes((tmp_path / "a" / "3.png").read_bytes())
+    skus = ["A", "A", "", None, " A ", float("nan"), *map(str, range(6, 20)), "Z"]
+    table = {"image": [*names, "copy.png"], "text": ["a mug"] * 21, "sku": skus}
+    catalogue = cm.load_catalogue(table, folder=tmp_path / "a", group_column="sku")
+    own = catalogue.groups
+    assert own[0] == own[1] == own[4] and own[3] == own[20]
+    assert len(set(own.tolist())) == 21 - 2 - 1
+    assert catalogue.attributes["sku"].tolist()[:3] == ["A", "A", ""]
+
+
+def test_five_captions_of_a_picture_never_part(tmp_path, capsys):
+    names = np.repeat(many(tmp_path / "a"), 5).tolist()
+    table = {"image": names, "caption": [f"caption {i}" for i in range(100)]}
+    catalogue = cm.load_catalogue(table, folder=tmp_path / "a", text_column="caption")
+    assert "100 rows are 20 items" in capsys.readouterr().out
+    parts = catalogue.split(validation=20, test=20, random_state=0)
+    assert [len(part) for part in parts] == [60, 20, 20]
+    pictures = [set(part.attributes["image"]) for part in parts]
+    assert len(set.union(*pictures)) == sum(map(len, pictures)) == 20
+
+
+def test_a_split_keeps_larger_groups_whole_and_says_what_does_not_fit(tmp_path, capsys):
+    names = many(tmp_path / "a")
+    table = {"image": names, "text": ["a mug"] * 20}
+    catalogue = cm.load_catalogue(table, folder=tmp_path / "a")
+    blocks = np.arange(20) // 5
+    parts = catalogue.split(validation=5, test=7, random_state=0, groups=blocks)
+    assert [len(part) for part in parts] == [10, 5, 5]
+    assert "'test': 2" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="cannot be cut"):
+        catalogue.split(validation=0, test=4, random_state=0, groups=blocks)
+
+
+def test_any_mapping_of_columns_is_a_table(tmp_path):
+    names = many(tmp_path / "a", 3)
+    table = {"image": names, "text": list("abc"), "price": [1.5, 2, None]}
+    frames = [table]
+    with contextlib.suppress(ImportError):
+        import pandas
+
+        frames.append(pandas.DataFrame(table))
+    for frame in frames:
+        catalogue = cm.load_catalogue(frame, folder=tmp_path / "a")
+        assert catalogue.texts == ["a", "b", "c"] and catalogue.images[2].max() == 18
+        assert catalogue.attributes["price"][0] == 1.5
+    whole = {"image": [np.asarray(PHOTO), PHOTO, tmp_path / "a" / "1.png"], "text": ["a"] * 3}
+    assert np.array_equal(*cm.load_catalogue(whole).images[:2])
+    for bad, told in (({"image": [1], "text": []}, "equally long"), ({}, "mapping of columns")):
+        with pytest.raises((TypeError, ValueError), match=told):
+            cm.load_catalogue(bad)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii"])
+def test_any_console_can_show_what_was_skipped(tmp_path, monkeypatch, encoding):
+    shop(tmp_path, ("gone.png", "b")).rename(tmp_path / "\u4ea7\u54c1.csv")
+    console = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", console)
+    assert len(cm.load_catalogue(tmp_path / "\u4ea7\u54c1.csv", on_error="skip")) == 2
+
+
+def test_pixels_of_other_depths_are_scaled_by_their_range_or_named():
+    ramp = np.linspace(0, 255, 64)[None].repeat(64, axis=0)
+    for scale, kind in ((257, np.uint16), (16, np.uint16), (1, np.uint16), (1 / 255, np.float32)):
+        image = Image.fromarray((ramp * scale).astype(kind))
+        found = cm.as_photos([image], 64)[0]
+        assert found.min() == 0 and found.max() >= 254 and 126 < found.mean() < 129
+    for low, high in ((0, 1000), (-1, 1), (0, 65535)):
+        image = Image.fromarray(np.linspace(low, high, 64, dtype=np.float32)[None])
+        with pytest.raises(ValueError, match="of no known range"):
+            cm.as_photos([image], 64)
+
+
+def test_a_query_is_turned_upright_as_a_catalogue_is(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = PHOTO.transpose(Image.Transpose.ROTATE_90)
+    turned.save(tmp_path / "turned.png", exif=exif)
+    for query in (tmp_path / "turned.png", Image.open(tmp_path / "turned.png")):
+        assert np.array_equal(cm.as_photos([query], 64), cm.as_photos([PHOTO], 64))
+
+
+def test_stacks_of_grey_pictures_are_read_as_lists_of_them_are():
+    grey = np.random.default_rng(0).integers(0, 255, (5, 28, 28), dtype=np.uint8)
+    for stack in (grey, grey[..., None]):
+        assert np.array_equal(cm.as_photos(stack, 64), cm.as_photos(list(grey), 64))
 
 
 def test_one_long_value_does_not_make_every_row_long(tmp_path):
@@ -712,7 +802,7 @@ def test_global_state_is_left_as_it_was(tmp_path):
 
 def test_a_limit_that_the_caller_set_counts(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    with pytest.raises(ValueError, match="limit of 1,000: 'good.png'"):
+    with pytest.raises(ValueError, match="exceeds limit of 1000"):
         cm.load_catalogue(shop(tmp_path))
 
 
@@ -730,10 +820,10 @@ def test_one_picture_is_held_at_a_time(tmp_path, monkeypatch):
 
 
 def test_long_loads_show_progress_and_short_ones_print_nothing(tmp_path, capsys):
-    cm.load_catalogue(shop(tmp_path))
+    cm.load_catalogue({"image": [PHOTO], "text": ["a mug"]})
     assert capsys.readouterr().out == ""
     cm.load_catalogue(shop(tmp_path, *["good.png,a mug"] * 2500), size=16)
-    assert capsys.readouterr().out == "2,000 of 2,502 rows read\n"
+    assert capsys.readouterr().out.startswith("2,000 of 2,502 rows read\n")
 
 
 def test_nothing_in_the_folder_is_changed(tmp_path):
