@@ -1,139 +1,169 @@
 """The exercises of a notebook: their checks, and mistakes with part of the hint each must get."""
 
-import statistics
+import math
 
 import numpy as np
+import scipy.stats
 
-import exercises_02
+from course import exercises_02
 
 CHECKS = {
-    "2.1": ("recall_with_ties", exercises_02.check_recall),
-    "2.2": ("mean_reciprocal_rank", exercises_02.check_mrr),
-    "2.3": ("cosine_scores", exercises_02.check_cosine),
-    "2.4": ("ranks_with_duplicates", exercises_02.check_duplicates),
-    "2.5": ("corrected_scores", exercises_02.check_csls),
-    "2.6": ("threshold_for", exercises_02.check_threshold),
+    "2.1": ("average_precision", exercises_02.check_precision),
+    "2.2": ("leaked_rows", exercises_02.check_leak),
+    "2.3": ("sign_test", exercises_02.check_sign),
+    "2.4": ("share_found", exercises_02.check_share),
+    "2.5": ("chance_of_hit", exercises_02.check_chance),
 }
+SCOPE = {"math": math}
 
 
 # --- what readers write, told apart: spelled independently of the checks -----------------------
 
 
-def recall_strict(S, k):
-    return np.mean([np.sum(row > row[i]) + 1 <= k for i, row in enumerate(S)])
+def precision_by_loop(S, query_groups, item_groups, *, only_first=False, all_items=False):
+    total = 0.0
+    for row, group in zip(S, query_groups, strict=True):
+        found, values = 0, []
+        for place, j in enumerate(sorted(range(len(row)), key=lambda j: -row[j]), start=1):
+            if item_groups[j] == group:
+                found += 1
+                values.append(found / place)
+        values = values[:1] if only_first else values
+        total += sum(values) / (len(row) if all_items else len(values))
+    return total / len(S)
 
 
-def recall_by_argsort_from_zero(S, k):
-    places = [list(np.lexsort((np.arange(len(S)) == i, -row))).index(i) for i, row in enumerate(S)]
-    return np.mean([place + 1 < k for place in places])
+def precision_everywhere(S, query_groups, item_groups):
+    values = []
+    for row, group in zip(S, query_groups, strict=True):
+        right = [item_groups[j] == group for j in np.argsort(row)[::-1]]
+        values += [np.mean([np.mean(right[: k + 1]) for k in range(len(right))])]
+    return np.mean(values)
 
 
-def recall_too_generous(S, k):
-    return np.mean([sum(np.delete(row, i) >= row[i]) <= k for i, row in enumerate(S)])
+def precision_upwards(S, query_groups, item_groups):
+    return precision_by_loop(-S, query_groups, item_groups)
 
 
-def recall_count(S, k):
-    return int(sum(np.sum(row >= row[i]) <= k for i, row in enumerate(S)))
+def precision_top(S, query_groups, item_groups):
+    return np.mean(np.array(item_groups)[S.argmax(axis=1)] == np.array(query_groups))
 
 
-def recall_of_columns(S, k):
-    return np.mean((S >= np.diag(S)).sum(axis=0) <= k)
+def leak_by_bytes(train, test, *, mirror=True):
+    known = {photo.tobytes() for photo in train}
+    known |= {photo[:, ::-1].tobytes() for photo in train} if mirror else set()
+    return [i for i, photo in enumerate(test) if photo.tobytes() in known]
 
 
-def cosine_by_loop_transposed(X, Y):
-    return np.array([[x @ y / np.sqrt(x @ x * (y @ y)) for x in X] for y in Y])
+def leak_mask(train, test):
+    return np.isin(np.arange(len(test)), leak_by_bytes(train, test))
 
 
-def cosine_by_columns(X, Y):
-    return (X / np.sqrt((X**2).sum(axis=0))) @ (Y / np.sqrt((Y**2).sum(axis=0))).T
+def leak_flipped(train, test):
+    everything = np.concatenate([train, np.flip(train, axis=1)])
+    return np.flatnonzero((test[:, None] == everything).all(axis=(2, 3, 4)).any(axis=1))
 
 
-def cosine_by_squares(X, Y):
-    return np.array([[x @ y / (x @ x * (y @ y)) for y in Y] for x in X])
+def leak_of_training(train, test):
+    return leak_by_bytes(test, train)
 
 
-def duplicates_by_loop(S, texts, *, pick=max, strict=False, skip=True, first=1):
-    ranks = []
-    for i, row in enumerate(S):
-        twins = [j for j, text in enumerate(texts) if text == texts[i]]
-        best = pick(row[j] for j in twins)
-        ahead = [
-            j
-            for j, score in enumerate(row)
-            if (score > best if strict else score >= best) and not (skip and j in twins)
-        ]
-        ranks.append(first + len(ahead))
-    return ranks
-
-
-def average(scores):
-    scores = list(scores)
-    return sum(scores) / len(scores)
-
-
-def duplicates_own_row(S, texts):
-    return [int(np.sum(row >= row[i])) for i, row in enumerate(S)]
-
-
-def nearest_mean(row, k):
-    return np.mean(sorted(row)[-k:])
-
-
-def csls_by_loop(S, Q, T, k, *, sign=-1, scale=2, near=nearest_mean, sides=(1, 1)):
-    off = [[side * near(row, k) for row in Z] for side, Z in zip(sides, (Q, T), strict=True)]
+def leak_by_mean(train, test):
+    means = train.mean(axis=(1, 2))
     return [
-        [scale * S[i, j] + sign * (off[0][i] + off[1][j]) for j in range(S.shape[1])]
-        for i in range(S.shape[0])
+        i for i, photo in enumerate(test) if np.isclose(photo.mean((0, 1)), means).all(1).any()
     ]
 
 
-def threshold_refusing(top, coverage):
-    return sorted(top)[int(np.ceil(coverage * len(top))) - 1]
+def sign_by_scipy(a, b):
+    n = int((a != b).sum())
+    return scipy.stats.binomtest(int((a & ~b).sum()), n).pvalue if n else 1.0
 
 
-def threshold_too_few(top, coverage):
-    ranked = sorted(top, reverse=True)
-    return ranked[max(n for n in range(len(ranked) + 1) if n <= coverage * len(ranked) + 1e-9) - 1]
+def sign_with_ties(a, b):
+    fewer = min(int((a & ~b).sum()), int((b & ~a).sum()))
+    return min(1.0, 2 * scipy.stats.binom.cdf(fewer, len(a), 0.5))
 
 
-def threshold_too_high(top, coverage):
-    ranked = sorted(top, reverse=True)
-    return next(t for n, t in enumerate(ranked) if n + 2 >= coverage * len(top))
+def sign_one_sided(a, b):
+    fewer = min(int((a & ~b).sum()), int((b & ~a).sum()))
+    return scipy.stats.binom.cdf(fewer, int((a ^ b).sum()), 0.5)
 
+
+def sign_above_one(a, b):
+    return 2 * sign_one_sided(a, b)
+
+
+def sign_point(a, b):
+    return min(1.0, 2 * scipy.stats.binom.pmf((a & ~b).sum(), (a ^ b).sum(), 0.5))
+
+
+def share_by_loop(S, right, k, *, measure):
+    values = []
+    for row, is_right in zip(S, right, strict=True):
+        first = sorted(range(len(row)), key=lambda j: -row[j])[:k]
+        values.append(measure(sum(is_right[j] for j in first), sum(is_right), k))
+    return np.mean(values)
+
+
+def share_pooled(S, right, k):
+    place = (-S).argsort(axis=1).argsort(axis=1)
+    return right[place < k].sum() / right.sum()
+
+
+def chance_by_steps(n_items, n_right, k):
+    miss = 1.0
+    for step in range(k):
+        miss *= max(0, n_items - n_right - step) / (n_items - step)
+    return 1 - miss
+
+
+RIGHT = [
+    ("2.1", precision_by_loop),
+    ("2.2", leak_by_bytes),
+    ("2.2", lambda train, test: np.array(leak_by_bytes(train, test), dtype=int)),
+    ("2.3", sign_by_scipy),
+    ("2.4", lambda S, right, k: share_by_loop(S, right, k, measure=lambda got, of, k: got / of)),
+    ("2.5", chance_by_steps),
+]
 
 WRONG = [
-    ("2.1", recall_strict, "gives ties to the query"),
-    ("2.1", recall_by_argsort_from_zero, "one place too strict"),
-    ("2.1", recall_too_generous, "one place too far"),
-    ("2.1", recall_count, "recall is a share"),
-    ("2.1", recall_of_columns, "queries are the rows"),
-    ("2.2", lambda ranks: len(ranks) / ranks.sum(), "reciprocal of the average"),
-    ("2.2", lambda ranks: ranks.sum() / len(ranks), "you return the average rank"),
-    ("2.2", lambda ranks: sum(1 / (r + 1) for r in ranks) / len(ranks), "ranks count from 1"),
-    ("2.2", lambda ranks: sum(1 / r for r in ranks), "divide by the number"),
-    ("2.2", lambda ranks: statistics.median(1 / r for r in ranks), "the median"),
-    ("2.3", np.inner, "a long vector wins"),
-    ("2.3", cosine_by_squares, "take the root"),
-    ("2.3", lambda X, Y: (X.T / np.sqrt((X**2).sum(1))).T @ Y.T, "the rows of Y keep"),
-    ("2.3", lambda X, Y: X @ (Y.T / np.sqrt((Y**2).sum(1))), "the rows of X keep"),
-    ("2.3", cosine_by_loop_transposed, "yours is the other way"),
-    ("2.3", cosine_by_columns, "use axis=1"),
-    ("2.4", lambda S, t: duplicates_by_loop(S, t, pick=average), "you average"),
-    ("2.4", duplicates_own_row, "only the item on the diagonal"),
-    ("2.4", lambda S, t: duplicates_by_loop(S, t, skip=False), "count the wrong ones only"),
-    ("2.4", lambda S, t: duplicates_by_loop(S, t, strict=True), "with the same score"),
-    ("2.4", lambda S, t: duplicates_by_loop(S, t, pick=min), "the worst of the right items"),
-    ("2.4", lambda S, t: duplicates_by_loop(S, t, first=0), "a rank counts from 1"),
-    ("2.5", lambda *a: csls_by_loop(*a, near=lambda row, k: row.mean()), "the whole bank"),
-    ("2.5", lambda *a: csls_by_loop(*a, sign=1), "must be taken off"),
-    ("2.5", lambda *a: csls_by_loop(*a, scale=1), "the score must count twice"),
-    ("2.5", lambda *a: csls_by_loop(*a, near=lambda row, k: sorted(row)[-k]), "the mean of the k"),
-    ("2.5", lambda *a: csls_by_loop(*a, near=lambda row, k: sum(sorted(row)[:k]) / k), "smallest"),
-    ("2.5", lambda *a: csls_by_loop(*a, sides=(1, 0)), "take off the items' too"),
-    ("2.5", lambda *a: csls_by_loop(*a, sides=(0, 1)), "the queries' correction is missing"),
-    ("2.6", threshold_too_few, "number of answered queries down"),
-    ("2.6", threshold_refusing, "refused instead of answered"),
-    ("2.6", threshold_too_high, "one query too few"),
-    ("2.6", lambda top, coverage: np.percentile(top, 100 - 100 * coverage), "between two scores"),
-    ("2.6", lambda top, c: c * top.min() + (1 - c) * top.max(), "divide the range"),
+    ("2.1", lambda *given: precision_by_loop(*given, only_first=True), "mean reciprocal rank"),
+    ("2.1", precision_everywhere, "not at every place"),
+    ("2.1", lambda *given: precision_by_loop(*given, all_items=True), "number of its right items"),
+    ("2.1", precision_upwards, "puts the smallest first"),
+    ("2.1", precision_top, "that is recall@1"),
+    ("2.2", leak_mask, "not the mask"),
+    (
+        "2.2",
+        lambda train, test: leak_by_bytes(train, test, mirror=False),
+        "mirrored left to right",
+    ),
+    ("2.2", leak_flipped, "its second axis"),
+    ("2.2", leak_of_training, "return those of the test photos"),
+    ("2.2", leak_by_mean, "compare every pixel"),
+    ("2.3", sign_with_ties, "no tosses of the coin"),
+    ("2.3", sign_one_sided, "both tails"),
+    ("2.3", sign_above_one, "a probability may not"),
+    ("2.3", sign_point, "at least as uneven"),
+    (
+        "2.4",
+        lambda *given: share_by_loop(*given, measure=lambda got, of, k: got > 0),
+        "not enough",
+    ),
+    ("2.4", lambda *given: share_by_loop(*given, measure=lambda got, of, k: got / k), "precision"),
+    ("2.4", share_pooled, "each query counts alike"),
+    (
+        "2.4",
+        lambda S, *given: share_by_loop(-S, *given, measure=lambda got, of, k: got / of),
+        "puts the smallest first",
+    ),
+    ("2.5", lambda n_items, n_right, k: k * (n_right / n_items), "counts a list with two"),
+    ("2.5", lambda n_items, n_right, k: min(1.0, k * (n_right / n_items)), "does not mend"),
+    (
+        "2.5",
+        lambda n_items, n_right, k: 1 - ((n_items - n_right) / n_items) ** k,
+        "stands at two places",
+    ),
+    ("2.5", lambda *given: 1 - chance_by_steps(*given), "take it from 1"),
 ]
