@@ -91,8 +91,10 @@ def readers_copies():
         path = ROOT / name
         if path not in NOTEBOOKS:
             continue
-        mine = load(path)
-        committed = nbformat.reads(_git("show", f"HEAD:{name}"), nbformat.NO_CONVERT)
+        mine, last = load(path), _git("show", f"HEAD:{name}")
+        if last is None:  # added, and not committed yet
+            continue
+        committed = nbformat.reads(last, nbformat.NO_CONVERT)
         if is_refreshed(committed) and not is_refreshed(mine):
             was = [cell["source"] for cell in committed["cells"]]
             changed = sum(cell["source"] not in was for cell in mine["cells"])
