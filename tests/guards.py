@@ -84,7 +84,8 @@ def load_committed(path):
 def readers_copies():
     """Return what befell each committed notebook that a reader ran and saved, by its path.
 
-    A notebook that the refresh tool wrote is none, whether or not it is committed.
+    Jupyter then writes down its Python's version, which the refresh tool leaves out; so an
+    author's notebook is none, whether or not it is executed or committed.
     """
     found = {}
     for name in (_git("diff", "--name-only", "HEAD", "--", "notebooks") or "").splitlines():
@@ -95,7 +96,7 @@ def readers_copies():
         if last is None:  # added, and not committed yet
             continue
         committed = nbformat.reads(last, nbformat.NO_CONVERT)
-        if is_refreshed(committed) and not is_refreshed(mine):
+        if is_refreshed(committed) and mine["metadata"] != METADATA:
             was = [cell["source"] for cell in committed["cells"]]
             changed = sum(cell["source"] not in was for cell in mine["cells"])
             how = f" with {changed} of its cells changed" if changed else ""
