@@ -99,12 +99,12 @@ def exact_methods(queries, database):
 
     flat = faiss.IndexFlatIP(database.shape[1])
     flat.add(database)
-    index = cm.DescriptionIndex()
+    index = cm.EmbeddingIndex()
     index.add(database, [""] * len(database))
     brute = NearestNeighbors(n_neighbors=K, algorithm="brute", metric="sqeuclidean").fit(database)
     return {
         "exact_top_k": lambda: cm.exact_top_k(queries, database, K),
-        "DescriptionIndex.search": lambda: index.search(queries, K),
+        "EmbeddingIndex.search": lambda: index.search(queries, K),
         "scikit-learn, brute, sqeuclidean": lambda: brute.kneighbors(queries),
         "FAISS IndexFlatIP": lambda: flat.search(queries, K),
         **bare_product(queries, database),
@@ -162,13 +162,13 @@ def child(*arguments):
 
 
 def step_build(folder, n):
-    """Build and save an index a million at a time; the memory stays that of one segment."""
-    index, texts = cm.DescriptionIndex(), [f"description {i}" for i in range(2**20)]
+    """Build an index a million at a time, and save it."""
+    index, texts = cm.EmbeddingIndex(), [f"description {i}" for i in range(2**20)]
     start = time.perf_counter()
     for i in range(0, int(n), 2**20):
         E = make_rows(min(2**20, int(n) - i), random_state=i)
         index.add(E, texts[: len(E)])
-        index.save(folder)
+    index.save(folder)
     print(f"{len(index):,} items built and saved in {time.perf_counter() - start:.0f} s")
 
 
@@ -177,7 +177,7 @@ def step_open(folder):
     times = []
     for _ in range(7):
         start = time.perf_counter()
-        index = cm.DescriptionIndex.load(folder)
+        index = cm.EmbeddingIndex.load(folder)
         times.append(time.perf_counter() - start)
     opened = f"{1e3 * np.median(times):.1f} ms ({1e3 * min(times):.1f} to {1e3 * max(times):.1f})"
     print(f"{len(index):,} items opened in {opened}")
@@ -186,7 +186,7 @@ def step_open(folder):
         Q = make_rows(n_queries, random_state=7)
         times = list(compare({"": lambda Q=Q: index.search(Q, K)}, 3).values())[0]
         print(f"  {name}: {np.median(times):.3f} s ({times.min():.3f} to {times.max():.3f})")
-    index.descriptions(index.search(Q, K)[1])
+    index.items(index.search(Q, K)[1])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(
         f"  peak resident memory {peak / 1e6:.2f} GB, {before / 1e6:.2f} GB of it before searching"
@@ -194,8 +194,8 @@ def step_open(folder):
 
 
 def step_change(folder):
-    """Add to and remove from a saved index; only what is new is written."""
-    index = cm.DescriptionIndex.load(folder)
+    """Add to and remove from a saved index, and save it anew."""
+    index = cm.EmbeddingIndex.load(folder)
     start = time.perf_counter()
     ids = index.add(make_rows(1000, random_state=5), ["new"] * 1000)
     index.remove(ids[::2])
