@@ -1301,8 +1301,9 @@ def exact_top_k(queries, database, k):
     check_scalar(k, "k", numbers.Integral, min_val=1, max_val=len(database))
     size = max(1, min(GROUP, len(database) // (4 * k)))
     found = []
-    for start in range(0, len(queries), 256):
-        some = queries[start : start + 256]
+    step = max(1, min(256, 2**26 // (k * size * queries.shape[1])))  # to bound the memory
+    for start in range(0, len(queries), step):
+        some = queries[start : start + step]
         groups = _largest(_group_maxima(some, database, size), k)
         items = (groups[:, :, None] * size + np.arange(size)).reshape(len(some), -1)
         opened = database[np.minimum(items, len(database) - 1)]
