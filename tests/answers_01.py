@@ -1,115 +1,122 @@
 """The exercises of a notebook: their checks, and mistakes with part of the hint each must get."""
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
 
-import exercises_01
+from course import exercises_01
 
 CHECKS = {
-    "1.1": ("cosine_matrix", exercises_01.check_cosines),
-    "1.2": ("softmax_rows", exercises_01.check_softmax),
-    "1.3": ("text_to_photo_loss", exercises_01.check_loss),
-    "1.4": ("shrunk_whitening", exercises_01.check_whitening),
-    "1.5": ("features_of_new", exercises_01.check_no_peeking),
+    "1.1": ("colour_shares", exercises_01.check_colours),
+    "1.2": ("letter_runs", exercises_01.check_letters),
+    "1.3": ("one_step", exercises_01.check_step),
+    "1.4": ("gradient_through_shares", exercises_01.check_shares),
+    "1.5": ("early_stopping", exercises_01.check_stopping),
 }
 
 
-def rows(Z):
-    """Scale rows to length 1."""
-    return Z / np.sqrt(np.square(Z).sum(axis=1))[:, None]
+def colours(order, total, padded=True):
+    """Return a wrong answer: channels in some order, divided by something."""
 
-
-def eig(Z, ddof=0, centre=True):
-    """Return eigenvalues and eigenvectors of a covariance."""
-    Zc = Z - Z.mean(axis=0) * centre
-    return np.linalg.eigh(Zc.T @ Zc / (len(Z) - ddof))
-
-
-def whiten(power, *, ddof=0, centre=True, use=True):
-    """Return a wrong or right whitening of the exercise's signature."""
-
-    def function(Z, shrinkage):
-        values, V = eig(Z, ddof, centre)
-        return V * (values + use * shrinkage * values.mean()) ** power
+    def function(photo):
+        table = np.zeros(8)
+        for pixel in photo.reshape(-1, 3):
+            red, green, blue = (int(pixel[c]) // 128 for c in order)
+            table[4 * red + 2 * green + blue] += 1
+        return (table if padded else np.trim_zeros(table, "b")) / total(photo)
 
     return function
 
 
-def whiten_columns(Z, shrinkage):
-    return np.eye(Z.shape[1]) / (Z.std(axis=0) * (1 + shrinkage) ** 0.5)
+def pixels(photo):
+    return photo.shape[0] * photo.shape[1]
 
 
-def both_directions(S):
-    ways = (np.log(np.diag(np.exp(S)) / np.exp(S).sum(axis)).mean() for axis in (0, 1))
-    return -sum(ways) / 2
+def runs(word, n, last=0, step=1):
+    return [word[i : i + n] for i in range(0, len(word) - n + 1 - last, step)]
 
+
+def by_loops(W, X, Y, rate):
+    new = W.copy()
+    for x, y in zip(X, Y, strict=True):
+        new = new - rate * 2 * np.outer(x, x @ W - y) / len(X)
+    return new
+
+
+def unit_rows(z, g):
+    length = np.sqrt((z * z).sum(axis=1))[:, None]
+    return g / length - z * (z * g).sum(axis=1)[:, None] / length**3
+
+
+def watch(losses, patience, first=1):
+    """Return best and last epoch by a while loop."""
+    best, at = 0, 0
+    while at < len(losses) - 1 and at - best < patience:
+        at += 1
+        best = at if losses[at] < losses[best] else best
+    return best + first, at + first
+
+
+RIGHT = [
+    ("1.1", colours((0, 1, 2), pixels)),
+    ("1.2", lambda text, n: sum((runs(f"<{word}>", n) for word in text.split()), [])),
+    ("1.3", by_loops),
+    (
+        "1.4",
+        lambda z, g: np.array(
+            [h / t.sum() - (h @ t) / t.sum() ** 2 for t, h in zip(z, g, strict=True)]
+        ),
+    ),
+    ("1.5", watch),
+]
 
 WRONG = [
-    ("1.1", lambda E, F: np.dot(E, F.T), "inner products"),
-    ("1.1", lambda E, F: rows(F) @ rows(E).T, "texts are the rows"),
-    ("1.1", lambda E, F: rows(E) @ F.T, "one side"),
-    ("1.1", lambda E, F: rows(E.T).T @ rows(F.T).T.T, "axis=1"),
+    ("1.1", colours((0, 1, 2), lambda photo: 1), "these are counts"),
+    ("1.1", colours((2, 1, 0), pixels), "the other way round"),
+    ("1.1", colours((0, 1, 2), pixels, padded=False), "minlength=8"),
+    ("1.1", colours((0, 1, 2), lambda photo: 3 * pixels(photo)), "three numbers"),
+    ("1.2", lambda text, n: [r for word in text.split(" ") for r in runs(word, n)], "both ends"),
+    ("1.2", lambda text, n: runs("<" + text + ">", n), "within its word"),
     (
-        "1.1",
-        lambda E, F: np.array([[np.sqrt(np.square(e - f).sum()) for f in F] for e in E]),
-        "distances",
+        "1.2",
+        lambda text, n: [r for word in text.split() for r in runs(f"<{word}>", n, last=1)],
+        "the last run",
     ),
     (
         "1.2",
-        lambda S, tau: np.exp(S / tau) / np.exp(S / tau).sum(axis=1)[:, None],
-        "NaN",
+        lambda text, n: [r for word in text.split() for r in runs(f"<{word}>", n, step=n)],
+        "overlap",
+    ),
+    ("1.3", lambda W, X, Y, rate: 2 * W - by_loops(W, X, Y, rate), "uphill"),
+    ("1.3", lambda W, X, Y, rate: by_loops(W, X, Y, rate / 2), "factor 2"),
+    ("1.3", lambda W, X, Y, rate: by_loops(W, X, Y, rate * len(X)), "the mean over"),
+    ("1.3", lambda W, X, Y, rate: W - by_loops(W, X, Y, 1.0), "return the new weights"),
+    ("1.4", lambda z, g: g / z.sum(axis=1)[:, None], "a second term"),
+    ("1.4", unit_rows, "length 1"),
+    (
+        "1.4",
+        lambda z, g: g - (g * z).sum(axis=1)[:, None] / z.sum(axis=1)[:, None],
+        "divide by the row's total",
     ),
     (
-        "1.2",
-        lambda S, tau: (
-            np.exp(S - S.max(1)[:, None]) / np.exp(S - S.max(1)[:, None]).sum(1)[:, None]
+        "1.4",
+        lambda z, g: np.array(
+            [h / t.sum() - t * (h @ t) / t.sum() ** 3 for t, h in zip(z, g, strict=True)]
         ),
-        "no effect",
-    ),
-    (
-        "1.2",
-        lambda S, tau: rows(np.sqrt(np.exp((S - S.max(1)[:, None]) * tau))) ** 2,
-        "multiplied",
-    ),
-    (
-        "1.2",
-        lambda S, tau: (rows(np.sqrt(np.exp((S.T - S.T.max(1)[:, None]) / tau))) ** 2).T,
-        "columns sum",
-    ),
-    (
-        "1.3",
-        lambda S: -np.log(np.diag(np.exp(S)) / np.exp(S).sum(1)).mean(),
-        "column of S",
-    ),
-    (
-        "1.2",
-        lambda S, tau: (S - np.log(np.exp(S / tau).sum(1))[:, None] * tau) / tau,
-        "logarithms",
-    ),
-    ("1.3", both_directions, "symmetric loss"),
-    ("1.3", lambda S: -np.log(np.diag(np.exp(S)) / np.exp(S).sum(0)).sum(), "the sum"),
-    ("1.3", lambda S: np.log(np.diag(np.exp(S)) / np.exp(S).sum(0)).mean(), "sign"),
-    ("1.3", lambda S: -np.log2(np.diag(np.exp(S)) / np.exp(S).sum(0)).mean(), "bits"),
-    ("1.4", whiten(-0.5, centre=False), "mean"),
-    ("1.4", whiten(-0.5, ddof=1), "n - 1"),
-    ("1.4", whiten(-1), "root"),
-    ("1.4", lambda Z, s: whiten(-0.5)(Z, s / eig(Z)[0].mean()), "units of the mean eigenvalue"),
-    ("1.4", whiten_columns, "leaves them correlated"),
-    ("1.4", whiten(-0.5, use=False), "no effect"),
-    (
-        "1.5",
-        lambda old, new: TfidfVectorizer().fit_transform(old + new).toarray()[len(old) :],
-        "vocabulary was fitted",
+        "same number in every column",
     ),
     (
         "1.5",
-        lambda old, new: TfidfVectorizer().fit(new).transform(new).toarray(),
-        "fitted on the new",
+        lambda losses, patience: (
+            1 + int(np.argmin(losses)),
+            min(1 + int(np.argmin(losses)) + patience, len(losses)),
+        ),
+        "stop first",
     ),
-    ("1.5", lambda old, new: TfidfVectorizer().fit(old).transform(new), "dense"),
+    ("1.5", lambda losses, patience: watch(losses, patience, first=0), "from 1"),
+    ("1.5", lambda losses, patience: watch(losses, patience + 1), "one epoch late"),
     (
         "1.5",
-        lambda old, new: TfidfVectorizer().fit(old).transform(old).toarray(),
-        "rows of the old",
+        lambda losses, patience: watch([x - 1e-9 * i for i, x in enumerate(losses)], patience),
+        "no improvement",
     ),
+    ("1.5", lambda losses, patience: (watch(losses, patience)[1],) * 2, "the best epoch first"),
 ]
