@@ -10,6 +10,8 @@ A measured figure in prose is followed at once by an HTML comment, which readers
     0.431<!--cca.image_to_text.r1-->                  the result, rounded to the digits shown
     43.1 %<!--cca.image_to_text.r1:percent-->         a share, shown in per cent
     +4.2 points<!--best.r1 - cca.r1:points-->         a difference of shares, in percentage points
+    +4.2 points<!--best.gain:points-->                one that was recorded as such
+    40<!--a.low:percent--> to 45 %<!--a.high:percent-->    a range
     52 times<!--time.sklearn / time.ours:times-->     a ratio; also 52×
     10,000<!--n_products-->                           with separators of thousands
     **43.1 %**<!--02:cca.r1:percent-->                a result of notebook 02, set in bold
@@ -417,6 +419,8 @@ _UNITS = {
     "points": {"points", "point", "percentage points", "percentage point"},
     "times": {"\N{MULTIPLICATION SIGN}", "times"},
 }
+_RANGE = re.compile(r"\s(?:to|and)\s")  # 40<!--a:percent--> to 50 %<!--b:percent-->
+_DIFFERENCES = {"difference", "gain", "loss", "low", "high"}  # of a paired comparison, say
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 # A comment that would lock a number, were there one right before it.
 _LOCK_LIKE = re.compile(r"<!--\s*[a-z0-9_.:@]+(?:\s*[-/+*]\s*[a-z0-9_.:@]+)?\s*-->")
@@ -526,9 +530,11 @@ def shown_value(match):
 def lock_fault(match, results, others):
     """Return what is wrong with one locked number, or None."""
     where = match.group().strip()
-    if (match["unit"] or "").strip() not in _UNITS[match["form"]]:
+    begins_range = not match["unit"] and _RANGE.match(match.string, match.end())
+    if not begins_range and (match["unit"] or "").strip() not in _UNITS[match["form"]]:
         return f"{where} shows another unit than its comment names"
-    if match["form"] == "points" and match["sum"] != "-":
+    is_difference = match["sum"] == "-" or match["left"].split(".")[-1] in _DIFFERENCES
+    if match["form"] == "points" and not is_difference:
         return f"{where}: points are a difference, 'key - key:points'"
     try:
         value = locked_value(match, results, others)

@@ -358,6 +358,7 @@ def test_solution_source(nb):
 # --- locked numbers -----------------------------------------------------------------------------
 
 LEDGER_OF_TEST = {"a.r1": "0.4312", "b.r1": "0.3890", "n": "10000", "t": "-0.0312", "big": "2.5"}
+LEDGER_OF_TEST |= {"c.gain": "0.0420", "c.low": "-0.0102", "c.high": "0.0900", "d": "0.4000"}
 
 RIGHT = [
     "It is 0.431<!--a.r1-->.",
@@ -368,6 +369,8 @@ RIGHT = [
     "It gains 4.2 percentage points<!--a.r1-b.r1:points-->.",
     "It loses \N{MINUS SIGN}4.2 points<!--b.r1 - a.r1:points-->.",
     "It loses -0.042<!--b.r1 - a.r1-->.",
+    "It gains +4.2 points<!--c.gain:points-->, from -1.0<!--c.low:points--> to 9 points"
+    "<!--c.high:points-->, or 40<!--d:percent--> to 43 %<!--a.r1:percent-->.",
     "Among 10,000<!--n--> (10000<!--n-->) products.",
     "It is 1.1\N{MULTIPLICATION SIGN}<!--a.r1 / b.r1:times--> or 2.5 times<!--big:times-->.",
     "It is 3<!--big-->, or 2<!--big-->, as half rounds either way.",
@@ -389,6 +392,7 @@ WRONG = [
     ("It gains 4.2 points<!--b.r1 - a.r1:points-->.", "disagrees"),
     ("It is 0.43 %<!--a.r1-->.", "another unit"),
     ("It is 43<!--a.r1:percent-->.", "another unit"),
+    ("It gains 42<!--c.gain:points--> to 9 points<!--c.high:points-->.", "disagrees"),
     ("It gains 43.1 points<!--a.r1:points-->.", "a difference"),
     ("It is 0.43<!--c.r1-->.", "no result 'c.r1'"),
     ("It is 0.43<!--03:a.r1-->.", "no result"),
