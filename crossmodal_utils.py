@@ -200,22 +200,11 @@ def load_catalogue(
             told = f"{name} has no column {column!r}, it has {list(columns)!r:.300}"
             raise ValueError(f"{told}; pass image_column and text_column, {PANDAS}")
     folder = pathlib.Path(folder or (pathlib.Path(table).parent if is_file else "."))
-    listed = functools.cache(lambda parent: sorted(os.listdir(parent)))
-    images, kept = np.empty((len(places), size, size, 3), dtype=np.uint8), []
-    for row, place in enumerate(places):
-        try:
-            text, picture = columns[text_column][row], columns[image_column][row]
-            if is_missing(text) or not isinstance(text, str) or "\0" in text:
-                raise ValueError(f"no text: {text!r:.60}")
-            images[len(kept)] = _read_picture(folder, picture, size, listed)
-            kept.append(row)
-        except (TypeError, ValueError) as error:
-            bad.append((place, str(error)))
-        if (row + 1) % 2000 == 0:
-            _say(f"{row + 1:,} of {len(places):,} rows read")
+    texts, pictures = columns[text_column], columns[image_column]
+    images, kept = _read_rows(folder, texts, pictures, places, bad, size)
     _tell_bad_rows(name, bad, len(kept), on_error == "raise" or not kept)
     values = {c: np.fromiter((v[i] for i in kept), object) for c, v in columns.items() if c}
-    images, own = images[: len(kept)], values.get(group_column)
+    own = values.get(group_column)
     same = group_numbers([photo.tobytes() for photo in images], len(images))
     groups = joined_groups(same, group_numbers(own, len(images)))
     if (n_items := len(np.unique(groups))) < len(images):
@@ -224,6 +213,23 @@ def load_catalogue(
     catalogue = Catalogue(images, texts, values, groups)
     catalogue.skipped = bad
     return catalogue
+
+
+def _read_rows(folder, texts, pictures, places, bad, size):
+    """Return the images of the good rows, and their numbers; add (place, reason) to the bad."""
+    listed = functools.cache(lambda parent: sorted(os.listdir(parent)))
+    images, kept = np.empty((len(places), size, size, 3), dtype=np.uint8), []
+    for row, (text, picture, place) in enumerate(zip(texts, pictures, places, strict=True)):
+        try:
+            if is_missing(text) or not isinstance(text, str) or "\0" in text:
+                raise ValueError(f"no text: {text!r:.60}")
+            images[len(kept)] = _read_picture(folder, picture, size, listed)
+            kept.append(row)
+        except (TypeError, ValueError) as error:
+            bad.append((place, str(error)))
+        if (row + 1) % 2000 == 0:
+            _say(f"{row + 1:,} of {len(places):,} rows read")
+    return images[: len(kept)], kept
 
 
 def _read_csv(path):
