@@ -1,157 +1,87 @@
 """The exercises of a notebook: their checks, and mistakes with part of the hint each must get."""
 
 import numpy as np
-from sklearn.decomposition import PCA
-
-import exercises_03
+from course import exercises_03
+from scipy.stats import entropy
 
 CHECKS = {
-    "3.1": ("share_of_variance", exercises_03.check_variance),
-    "3.2": ("distance_ratio", exercises_03.check_ratio),
-    "3.3": ("neighbours_kept", exercises_03.check_overlap),
-    "3.4": ("close_gap", exercises_03.check_gap),
-    "3.5": ("uniformity_of", exercises_03.check_uniformity),
-    "3.6": ("move", exercises_03.check_move),
+    "3.1": ("gap_noise", exercises_03.check_noise),
+    "3.2": ("one_list", exercises_03.check_merge),
+    "3.3": ("perplexity_of", exercises_03.check_perplexity),
+    "3.4": ("without", exercises_03.check_ignore),
 }
 
 
 # --- what readers write, told apart: spelled independently of the checks -----------------------
 
 
-def variance_by_pca(X, k):
-    return PCA(k).fit(X).explained_variance_ratio_.sum()
+def noise(A, B, root=True, divide=True):
+    total = sum(sum((a - b) ** 2) for a, b in zip(A, B, strict=True)) / len(A)
+    total = total / len(A) if divide else total
+    return total**0.5 if root else total
 
 
-def variance_uncentred(X, k):
-    values = np.sort(np.linalg.eigvalsh(X.T @ X))[::-1]
-    return values[:k].sum() / values.sum()
+def merged(photos, texts, k, means=None, sign=-1):
+    lists = []
+    for q in range(len(photos)):
+        scores = []
+        for S in (photos, texts):
+            off = S[q].sum() / len(S[q]) if means is None else means(S, q)
+            scores += list(S[q] - off)
+        lists.append(sorted(range(len(scores)), key=lambda i, s=scores: sign * s[i])[:k])
+    return np.array(lists)
 
 
-def variance_of_roots(X, k):
-    roots = np.sqrt(np.sort(np.linalg.eigvalsh(np.cov(X.T)))[::-1])
-    return roots[:k].sum() / roots.sum()
+def shares(d, s, power=2, two=2):
+    p = np.array([np.exp(-(x**power) / (two * s * s)) for x in d])
+    return p / p.sum()
 
 
-def ratio_by_loop(A, B, *, power=1, diagonal=False, partner=None):
-    own, other = [], []
-    for i, a in enumerate(A):
-        own.append(np.sqrt(np.sum((a - B[i]) ** 2)) ** power)
-        for j, b in enumerate(B if partner is None else partner(A)):
-            if diagonal or i != j:
-                other.append(np.sqrt(np.sum((a - b) ** 2)) ** power)
-    return np.mean(own), np.mean(other)
+def removed(E, V, length=True, keep=False):
+    _, _, axes = np.linalg.svd(V, full_matrices=False)
+    part = E @ axes.T @ axes
+    rest = part if keep else E - part
+    return rest / np.sqrt((rest**2).sum(1))[:, None] if length else rest
 
 
-def ratio(A, B, **options):
-    own, other = ratio_by_loop(A, B, **options)
-    return own / other
+def one_by_one(E, V):
+    rest = E - sum(np.outer(E @ v / (v @ v), v) for v in V)
+    return rest / np.sqrt((rest**2).sum(1))[:, None]
 
 
-def overlap_by_loop(X, P, k, *, itself=False, score=None):
-    near = []
-    for Z in (X, P):
-        order = [
-            sorted((np.sum((z - y) ** 2), j) for j, y in enumerate(Z) if itself or j != i)
-            for i, z in enumerate(Z)
-        ]
-        near.append([[j for _, j in row[:k]] for row in order])
-    score = score or (lambda a, b: len(set(a) & set(b)) / k)
-    return float(np.mean([score(a, b) for a, b in zip(*near, strict=True)]))
+def subtracted(E, V):
+    rest = E - V.sum(0)
+    return rest / np.sqrt((rest**2).sum(1))[:, None]
 
 
-def gap_by_loop(A, B, *, means=None, length=True):
-    means = (np.mean(A, axis=0), np.mean(B, axis=0)) if means is None else means(A, B)
-    moved = [[row - mean for row in E] for E, mean in zip((A, B), means, strict=True)]
-    if length:
-        moved = [[row / np.sqrt(row @ row) for row in E] for E in moved]
-    return tuple(np.array(E) for E in moved)
-
-
-def gap_by_columns(A, B):
-    A, B = A - A.mean(axis=0), B - B.mean(axis=0)
-    return A / np.sqrt((A**2).sum(axis=0)), B / np.sqrt((B**2).sum(axis=0))
-
-
-def gap_by_rows(A, B):
-    return gap_by_loop(*((E.T - E.mean(axis=1)).T for E in (A, B)), means=lambda A, B: (0, 0))
-
-
-def uniformity_by_loop(E, *, power=2, factor=2, itself=False):
-    return [
-        np.exp(-factor * np.sqrt(np.sum((a - b) ** 2)) ** power)
-        for i, a in enumerate(E)
-        for j, b in enumerate(E)
-        if itself or i < j
-    ]
-
-
-def move_by_loop(photo, E, labels, to, start, s, *, reduce=np.mean, length=True, sign=1, minus=1):
-    wanted = reduce([e for e, name in zip(E, labels, strict=True) if name == to], axis=0)
-    present = reduce([e for e, name in zip(E, labels, strict=True) if name == start], axis=0)
-    moved = photo + sign * s * (wanted - minus * present)
-    return moved / np.sqrt(moved @ moved) if length else moved
-
-
-def move_against_others(photo, E, labels, to, start, s):
-    moved = photo + s * (E[labels == to].mean(axis=0) - E[labels != to].mean(axis=0))
-    return moved / np.sqrt(moved @ moved)
+def not_normalised(d, s):
+    p = np.exp(-(d**2) / (2 * s * s))
+    return np.exp((p * d**2).sum() / (2 * s * s))
 
 
 RIGHT = [
-    ("3.1", variance_by_pca),
-    ("3.2", ratio),
-    ("3.3", overlap_by_loop),
-    ("3.4", gap_by_loop),
-    ("3.5", lambda E: np.log(np.mean(uniformity_by_loop(E)))),
-    ("3.6", move_by_loop),
+    ("3.1", noise),
+    ("3.2", merged),
+    ("3.3", lambda d, s: 2 ** entropy(shares(d, s), base=2)),
+    ("3.4", removed),
 ]
 
 
 WRONG = [
-    ("3.1", variance_uncentred, "take the mean off"),
-    ("3.1", variance_of_roots, "a variance is their square"),
-    ("3.1", lambda X, k: PCA(k).fit(X).explained_variance_ratio_[-1], "component k alone"),
-    ("3.1", lambda X, k: PCA(k).fit(X).explained_variance_.sum() * (len(X) - 1), "divide by the"),
-    ("3.1", lambda X, k: 1 - variance_by_pca(X, k), "the other components"),
-    ("3.2", lambda A, B: 1 / ratio(A, B), "the other way round"),
-    ("3.2", lambda A, B: ratio(A, B, diagonal=True), "must leave out the true pairs"),
-    ("3.2", lambda A, B: ratio(A, B, power=2), "take the root"),
-    ("3.2", lambda A, B: ratio(A, B, partner=lambda A: A), "photos with photos"),
-    ("3.2", lambda A, B: np.subtract(*ratio_by_loop(A, B)), "you subtract"),
-    ("3.3", lambda *a: overlap_by_loop(*a, itself=True), "its own nearest"),
-    (
-        "3.3",
-        lambda *a: overlap_by_loop(*a, score=lambda x, y: np.mean(np.equal(x, y))),
-        "place by",
-    ),
-    ("3.3", lambda *a: overlap_by_loop(*a, score=lambda x, y: len({*x} & {*y})), "divide by k"),
-    ("3.3", lambda *a: overlap_by_loop(*a, score=lambda x, y: {*x} == {*y}), "counts in part"),
-    (
-        "3.3",
-        lambda *a: overlap_by_loop(*a, score=lambda x, y: len({*x} & {*y}) / len({*x} | {*y})),
-        "size of the union",
-    ),
-    (
-        "3.4",
-        lambda A, B: gap_by_loop(A, B, means=lambda A, B: [np.vstack([A, B]).mean(0)] * 2),
-        "stays",
-    ),
-    ("3.4", lambda A, B: gap_by_loop(A, B, length=False), "no longer have length 1"),
-    ("3.4", gap_by_rows, "mean of each row"),
-    (
-        "3.4",
-        lambda A, B: gap_by_loop(A, B, means=lambda A, B: (B.mean(0), A.mean(0))),
-        "other one",
-    ),
-    ("3.4", gap_by_columns, "use axis=1"),
-    ("3.5", lambda E: np.log(np.mean(uniformity_by_loop(E, itself=True))), "leave the diagonal"),
-    ("3.5", lambda E: np.log(np.mean(uniformity_by_loop(E, power=1))), "to be squared"),
-    ("3.5", lambda E: np.mean(np.log(uniformity_by_loop(E))), "you average first"),
-    ("3.5", lambda E: np.mean(uniformity_by_loop(E)), "take its logarithm"),
-    ("3.5", lambda E: np.log(np.mean(uniformity_by_loop(E, factor=1))), "has a factor 2"),
-    ("3.6", lambda *a: move_by_loop(*a, sign=-1), "the wrong way"),
-    ("3.6", lambda *a: move_by_loop(*a, length=False), "left the sphere"),
-    ("3.6", lambda *a: move_by_loop(*a, reduce=np.sum), "the mean of each"),
-    ("3.6", lambda *a: move_by_loop(*a, minus=0), "taken off as well"),
-    ("3.6", move_against_others, "with all others"),
+    ("3.1", lambda A, B: np.sqrt(np.sum((A.mean(0) - B.mean(0)) ** 2)), "the gap of the given"),
+    ("3.1", lambda A, B: noise(A, B, divide=False), "does not shrink"),
+    ("3.1", lambda A, B: noise(A, B, root=False), "take its root"),
+    ("3.1", lambda A, B: np.mean(np.sqrt(((A - B) ** 2).sum(1))) / len(A) ** 0.5, "to be squared"),
+    ("3.2", lambda p, t, k: merged(p, t, k, means=lambda S, q: 0), "photos still come first"),
+    ("3.2", lambda p, t, k: merged(p, t, k, means=lambda S, q: S.mean(0)), "over queries"),
+    ("3.2", lambda p, t, k: merged(p, t, k, sign=1), "the lowest"),
+    ("3.3", not_normalised, "must sum to 1"),
+    ("3.3", lambda d, s: np.exp(entropy(shares(d, s, power=1))), "to be squared"),
+    ("3.3", lambda d, s: entropy(shares(d, s)), "this is the entropy"),
+    ("3.3", lambda d, s: np.exp(entropy(shares(d, s), base=2)), "two bases"),
+    ("3.3", lambda d, s: np.exp(entropy(shares(d, s, two=1))), "2 below the line"),
+    ("3.4", subtracted, "own part"),
+    ("3.4", one_by_one, "make a basis"),
+    ("3.4", lambda E, V: removed(E, V, keep=True), "the rest is wanted"),
+    ("3.4", lambda E, V: removed(E, V, length=False), "back to length 1"),
 ]
