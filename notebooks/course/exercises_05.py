@@ -52,7 +52,7 @@ check_blocks = Check(
 
 def _order_probes():
     turn, back = np.array([1, 2, 0]), np.array([2, 0, 1])
-    S = np.array([[0.1, 0.9, 0.0], [0.2, 0.1, 0.3], [0.6, 0.0, 0.2]])
+    S = np.array([[0.0, 0.9, 0.1], [0.2, 0.0, 0.3], [0.6, 0.1, 0.05]])
     # Under the first, one pair is the best of all and the others are poor.
     loud = np.array([[0.9, 0.5, 0.0], [0.0, 0.0, 0.5], [0.5, 0.0, 0.0]])
     return [
