@@ -1,8 +1,9 @@
 """The exercises of a notebook: their checks, and mistakes with part of the hint each must get."""
 
 import numpy as np
-from course import exercises_03
 from scipy.stats import entropy
+
+from course import exercises_03
 
 CHECKS = {
     "3.1": ("gap_noise", exercises_03.check_noise),
