@@ -63,8 +63,17 @@ MIN_DIAGRAMS, MIN_FONT_SIZE = 3, 13
 MAX_BYTES, MAX_ALT = 3_000_000, 1200
 SOLUTION_HEADING = "Solution (click the bar to unfold)"
 LEDGER_HEADING, NUMBERS = "Results of this notebook", "Numbers in this figure"
-# More threads than cores only get in each other's way, and one adds in the same order each time.
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# In what order numbers are added, and so their last digits, depends on the number of threads and
+# on the widest instructions that a library finds. So notebooks run here with one thread and with
+# what every PC of the last ten years understands: the outputs are then the same on all of them.
+SAME_SUMS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+CPU = Path("/proc/cpuinfo")
+if CPU.exists() and " avx2 " in CPU.read_text(encoding="utf-8", errors="replace"):
+    SAME_SUMS["OPENBLAS_CORETYPE"] = "Haswell"
+    SAME_SUMS["FAISS_SIMD_LEVEL"] = "AVX2"
+    SAME_SUMS["NPY_DISABLE_CPU_FEATURES"] = (  # new NumPy's names, then older ones'
+        "X86_V4 AVX512_ICL AVX512_SPR AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL"
+    )
 
 
 # --- reading ------------------------------------------------------------------------------------

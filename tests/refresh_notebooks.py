@@ -54,7 +54,7 @@ def execute(nb, folder, timeout, strict=True):
         record_timing=False,
         resources={"metadata": {"path": str(folder)}},
     )
-    environment = dict.fromkeys(guards.ONE_THREAD, "1") | os.environ | {"COURSE_STRICT": "1"}
+    environment = guards.SAME_SUMS | os.environ | {"COURSE_STRICT": "1"}
     if not strict:
         del environment["COURSE_STRICT"]
     # nbclient stops only kernels of its own making unless told. What a kernel's process itself
