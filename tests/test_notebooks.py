@@ -505,13 +505,17 @@ def project(tmp_path):
         shutil.copy(guards.ROOT / name, tmp_path / name)
     (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = tests\n")
     (tmp_path / "notebooks" / "course").mkdir(parents=True)
-    names = {"figures": "show", "ledger": "Results"}
-    lines = [f"from .{module} import {name}\n" for module, name in names.items()]
-    (tmp_path / "notebooks" / "course" / "__init__.py").write_text("".join(lines))
-    for module in names:
-        shutil.copy(guards.FOLDER / "course" / f"{module}.py", tmp_path / "notebooks" / "course")
+    with_module(tmp_path, "ledger", "Results")
     tiny_notebook(tmp_path / "notebooks" / "01_tiny.ipynb", RECORDS.replace("VALUE", "0.25"))
     return tmp_path
+
+
+def with_module(folder, module, name):
+    """Give a project's package a module, and that its name."""
+    package = folder / "notebooks" / "course"
+    shutil.copy(guards.FOLDER / "course" / f"{module}.py", package)
+    with open(package / "__init__.py", "a") as file:
+        file.write(f"from .{module} import {name}\n")
 
 
 def test_refresh_executes_cleans_and_relocks(project, capsys):
@@ -527,8 +531,20 @@ def test_refresh_executes_cleans_and_relocks(project, capsys):
     assert path.read_bytes() == first
 
     path.write_bytes(first.replace(b"0.25}", b"0.26}"))
-    assert refresh_notebooks.main(["--check", str(path)]) == 1
-    assert refresh_notebooks.main(["--check", "--tolerance", "0.02", str(path)]) == 0
+    assert refresh_notebooks.main(["--check", "--tolerance", "0.005", str(path)]) == 1
+    assert "01_tiny.ipynb: 1 results differ" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "n_lines"),
+    [
+        ({"a": "0.25", "n": "1000"}, {"a": "0.26", "n": "1010"}, 0),
+        ({"a": "0.25", "n": "1000"}, {"a": "0.28", "n": "1030"}, 2),
+        ({"a": "0.25", "b": "1"}, {"a": "0.25", "c": "1"}, 2),
+    ],
+)
+def test_results_drift_when_they_differ_by_more_than_the_tolerance(old, new, n_lines):
+    assert len(list(refresh_notebooks.drift(old, new, 0.02))) == n_lines
 
 
 @pytest.mark.parametrize(
@@ -560,6 +576,7 @@ def test_pytest_runs_notebooks_as_it_should(project):
     """One whose figures say other numbers, a reader's copy of it, and what is none of ours."""
     folder = project / "notebooks"
     ours, copy_of_it = folder / "01_tiny.ipynb", folder / "02_mine.ipynb"
+    with_module(project, "figures", "show")
     tiny_notebook(
         ours,
         RECORDS.replace("VALUE", "0.5"),
