@@ -10,18 +10,13 @@ import guards
 # a tenth of the time: the system need not clear the same pages again and again.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
 
-# Notebook 01 saves the model that most others load, so it starts first; beside it runs what needs
-# no model. Then come the long ones, so that both workers end at about the same time.
+# 01 draws the shop and 04 trains the model that others load; until that is saved, what needs no
+# model runs beside them, so that nothing is made twice. Else long ones come first, so that both
+# workers end at about the same time.
 ORDER = (
-    "notebooks/01",
-    "notebooks/06",
-    "notebooks/07",
-    "notebooks/05",
-    "notebooks/04",
-    "notebooks/08",
-    "notebooks/03",
-    "notebooks/02",
-    "notebooks/09",
+    *(f"notebooks/{number}" for number in ("01", "07", "04", "06", "05", "02", "03", "09", "08")),
+    "tests/test_helper",
+    "tests/test_engines",
 )
 
 
