@@ -1,12 +1,11 @@
 """Cross-modal retrieval: photos find their descriptions, and descriptions their photos.
 
-Reads top to bottom: data, features, alignment, model, search, evaluation. The notebooks write
-each idea out in small steps; here stands the form one uses again.
-
-Conventions: one item per row; ``X`` are image features (n, d_image), ``Y`` text features
-(n, d_text), ``E`` embeddings (n, d) with rows of unit length, ``S`` scores (n_queries, n_items).
-Rows of equal ``groups`` belong to one item: several captions of a picture, several photos of a
-product. Importing this module changes nothing; all randomness comes from ``random_state``.
+Reads top to bottom: data, features, alignment, model, search, evaluation. The notebooks write each
+idea out in small steps; here stands the form one uses again. One item per row: ``X`` are image
+features (n, d_image), ``Y`` text features (n, d_text), ``E`` embeddings (n, d) with rows of unit
+length, ``S`` scores (n_queries, n_items). Rows of equal ``groups`` belong to one item: several
+captions of a picture, several photos of a product. Importing this module changes nothing; all
+randomness comes from ``random_state``.
 """
 
 import collections.abc
@@ -14,6 +13,7 @@ import concurrent.futures
 import contextlib
 import csv
 import functools
+import hashlib
 import io
 import json
 import math
@@ -31,7 +31,6 @@ import warnings
 import numpy as np
 import scipy.sparse
 import scipy.stats
-import skops.io
 import threadpoolctl
 from PIL import Image, ImageOps, UnidentifiedImageError
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -42,9 +41,7 @@ from sklearn.preprocessing import normalize
 from sklearn.utils import check_array, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-# ------------------------------------------------------------------------------------------
-# Data
-# ------------------------------------------------------------------------------------------
+# --- Data ---------------------------------------------------------------------------------------
 
 # What tables write where there is no value, in small letters.
 NO_VALUE = ("", "nan", "nat", "none", "null", "na", "n/a", "<na>", "#n/a", "\\n")
@@ -173,21 +170,14 @@ def load_catalogue(
 ):
     """Return a Catalogue of the pictures and texts that a table names.
 
-    Parameters
-    ----------
-    table : path, or mapping of columns
-        A plain CSV file (UTF-8, commas, a header, one row a line), or a dict or DataFrame.
-    image_column, text_column : str
-        Columns of the pictures (paths; in a mapping also arrays or Pillow images) and the texts.
-    group_column : str, optional
-        Rows with equal values are one item. So are rows of one picture, found by its pixels.
-    folder : path, optional
-        Where the pictures are: by default the CSV file's folder, or the working directory.
-    on_error : "raise" or "skip"
-        What bad rows do: all are told in one ValueError, or they are left out, counted in print
-        and listed in the Catalogue's ``skipped``, as (place, reason).
-    size : int
-        Side in pixels of the pictures, see `as_photos`; 100,000 of 64 pixels take 1.2 GB.
+    ``table`` is the path of a plain CSV file (UTF-8, commas, a header, one row a line), or a dict
+    or DataFrame of columns. Pictures are paths in ``folder``, by default the CSV file's own, or
+    the working directory; in a dict also arrays or Pillow images. They become squares of ``size``
+    pixels, see `as_photos`; 100,000 of 64 pixels take 1.2 GB. Rows with equal values in
+    ``group_column`` are one item, and so are rows of one picture, found by its pixels.
+
+    ``on_error`` says what bad rows do: "raise", and one ValueError tells them all; or "skip", and
+    they are counted in print and listed in the Catalogue's ``skipped``, as (place, reason).
     """
     check_scalar(size, "size", numbers.Integral, min_val=16)
     if on_error not in ("raise", "skip"):
@@ -200,13 +190,12 @@ def load_catalogue(
             told = f"{name} has no column {column!r}, it has {list(columns)!r:.300}"
             raise ValueError(f"{told}; pass image_column and text_column, {PANDAS}")
     folder = pathlib.Path(folder or (pathlib.Path(table).parent if is_file else "."))
-    texts, pictures = columns[text_column], columns[image_column]
-    images, kept = _read_rows(folder, texts, pictures, places, bad, size)
+    rows = zip(columns[text_column], columns[image_column], places, strict=True)
+    images, kept = _read_rows(folder, list(rows), bad, size)
     _tell_bad_rows(name, bad, len(kept), on_error == "raise" or not kept)
     values = {c: np.fromiter((v[i] for i in kept), object) for c, v in columns.items() if c}
-    own = values.get(group_column)
-    same = group_numbers([photo.tobytes() for photo in images], len(images))
-    groups = joined_groups(same, group_numbers(own, len(images)))
+    same = group_numbers([hashlib.sha256(photo).digest() for photo in images], len(images))
+    groups = joined_groups(same, group_numbers(values.get(group_column), len(images)))
     if (n_items := len(np.unique(groups))) < len(images):
         _say(f"{name}: {len(images):,} rows are {n_items:,} items (same picture or group)")
     texts = [text.strip() for text in values.pop(text_column)]
@@ -215,54 +204,38 @@ def load_catalogue(
     return catalogue
 
 
-def _read_rows(folder, texts, pictures, places, bad, size):
-    """Return the images of the good rows, and their numbers; add (place, reason) to the bad."""
-    listed = functools.cache(lambda parent: sorted(os.listdir(parent)))
-    images, kept = np.empty((len(places), size, size, 3), dtype=np.uint8), []
-    for row, (text, picture, place) in enumerate(zip(texts, pictures, places, strict=True)):
-        try:
-            if is_missing(text) or not isinstance(text, str) or "\0" in text:
-                raise ValueError(f"no text: {text!r:.60}")
-            images[len(kept)] = _read_picture(folder, picture, size, listed)
-            kept.append(row)
-        except (TypeError, ValueError) as error:
-            bad.append((place, str(error)))
-        if (row + 1) % 2000 == 0:
-            _say(f"{row + 1:,} of {len(places):,} rows read")
-    return images[: len(kept)], kept
-
-
 def _read_csv(path):
     """Return columns {name: list of str}, the place of each row, and (place, reason) of bad rows.
 
     A record over several lines is bad: a quote that never closes would swallow rows in silence.
     """
+    line, names, good, bad = 1, [], [], []
     try:
         text = path.read_bytes().decode("utf-8-sig")
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        for fields in reader:
+            place, is_long = f"line {line}", reader.line_num > line
+            line = reader.line_num + 1
+            if not fields or fields[0].startswith("sep="):  # Excel's own mark
+                continue
+            if not names:
+                names = [name.strip() for name in fields]
+            elif is_long:
+                bad.append((place, f"runs on over lines: does a quote never close? {PANDAS}"))
+            elif (n := len(fields)) != len(names):
+                told = f"wrong number of fields: {n}, the header has {len(names)}"
+                bad.append((place, told))
+            else:
+                good.append((place, fields))
     except UnicodeDecodeError as error:
         raise ValueError(f"{path.name} is no CSV file in UTF-8; save it so, {PANDAS}") from error
-    reader, line, records = csv.reader(io.StringIO(text, newline=""), strict=True), 1, []
-    try:
-        for fields in reader:
-            if fields and not (line == 1 and fields[0].startswith("sep=")):  # Excel's own mark
-                records.append((f"line {line}", reader.line_num > line, fields))
-            line = reader.line_num + 1
     except csv.Error as error:
         told = f"{path.name}, line {line}: {error}; mend it (does a quote never close?)"
         raise ValueError(f"{told}, {PANDAS}") from error
-    names = [name.strip() for name in records[0][2]] if records else []
-    if len(records) < 2 or path.suffix.casefold() in (".json", ".jsonl"):
+    if not good + bad:
         raise ValueError(f"{path.name} is no CSV file with a header and rows, {PANDAS}")
     if len({*filter(None, names)}) < len([*filter(None, names)]):
         raise ValueError(f"{path.name} has columns of one name: {names!r:.300}; rename one")
-    good, bad, wrong = [], [], "wrong number of fields"
-    for place, is_long, fields in records[1:]:
-        if is_long:
-            bad.append((place, f"runs on over lines: does a quote never close? Mend it, {PANDAS}"))
-        elif len(fields) != len(names):
-            bad.append((place, f"{wrong}: {len(fields)}, the header has {len(names)}"))
-        else:
-            good.append((place, fields))
     columns = {name: [fields[i] for _, fields in good] for i, name in enumerate(names)}
     return columns, [place for place, _ in good], bad
 
@@ -280,6 +253,26 @@ def _read_mapping(table):
     return columns, [f"row {i}" for i in range(lengths[names[0]])], []
 
 
+def _read_rows(folder, rows, bad, size):
+    """Return the images of the good rows, and their numbers; add (place, reason) to the bad."""
+    listed = functools.cache(lambda parent: sorted(os.listdir(parent)))
+    images, kept = np.empty((len(rows), size, size, 3), dtype=np.uint8), []
+    for row, (text, picture, place) in enumerate(rows):
+        try:
+            if is_missing(text) or not isinstance(text, str) or "\0" in text:
+                raise ValueError(f"no text: {text!r:.60}")
+            if isinstance(picture, str | os.PathLike | int | float):
+                images[len(kept)] = _open_picture(_find_picture(folder, picture, listed), size)
+            else:
+                images[len(kept)] = _fit(picture, size)
+            kept.append(row)
+        except (TypeError, ValueError) as error:
+            bad.append((place, str(error)))
+        if (row + 1) % 2000 == 0:
+            _say(f"{row + 1:,} of {len(rows):,} rows read")
+    return images[: len(kept)], kept
+
+
 def _tell_bad_rows(name, bad, n_good, is_error):
     """Raise ValueError with the counts of each kind and 20 bad rows, or print the counts."""
     kinds = collections.Counter(why.partition(":")[0] for _, why in bad).most_common()
@@ -294,34 +287,27 @@ def _tell_bad_rows(name, bad, n_good, is_error):
         _say(f"{told} skipped ({counts})")
 
 
-def _read_picture(folder, value, size, listed):
-    """Return a picture as uint8 (size, size, 3): a path in the folder, an array, a Pillow image.
-
-    ValueError says why there is none; ``listed`` returns the names in a folder, for a hint.
-    """
-    if not isinstance(value, str | os.PathLike | int | float):
-        return _fit(value, size)
-    name = str(value).strip()
-    if is_missing(name):
+def _find_picture(folder, name, listed):
+    """Return the path of a picture file; ValueError, with a hint from ``listed``, if none is."""
+    if is_missing(name := str(name).strip()):
         raise ValueError("no image")
     if re.match(r"(?i)\W*([a-z][a-z\d+.-]+://|www\.)|//|data:", name):
         raise ValueError(f"a web address, to be downloaded first: {name!r:.80}")
     path = folder / name.replace("\\", "/")
     if os.path.isfile(path):  # a pipe is none: one would wait for it
-        return _open_picture(path, size)
-    wanted = {_bare(path.name), _bare(path.name.removesuffix(".0"))}
+        return path
+
+    def bare(name):  # without what differs between systems: case, Unicode form, escapes
+        return unicodedata.normalize("NFC", urllib.parse.unquote(name)).casefold()
+
+    wanted = {bare(path.name), bare(path.name.removesuffix(".0"))}
     there = listed(path.parent) if os.path.isdir(path.parent) else []
-    like = [n for n in there if {_bare(n), _bare(os.path.splitext(n)[0])} & wanted]
+    like = [n for n in there if {bare(n), bare(os.path.splitext(n)[0])} & wanted]
     hint = f" (there is {like[0]!r})" if like else ""
     if re.search(r"[|;]|, ", path.name):
         hint = " (several pictures in one field? Give each a row of its own)"
     kind = "a folder, not a file" if os.path.isdir(path) else "no such file"
     raise ValueError(f"{kind}: {name!r:.80}{hint}")
-
-
-def _bare(name):
-    """Return a file's name without what differs between systems: case, Unicode form, escapes."""
-    return unicodedata.normalize("NFC", urllib.parse.unquote(name)).casefold()
 
 
 def _open_picture(path, size):
@@ -399,7 +385,13 @@ def _rgb(image):
         raise ValueError(f"an image must have pixels; one of {image.size} came")
     image = ImageOps.exif_transpose(image)
     if image.mode[0] in "IF":  # Pillow would cut these off at 255 and show white
-        image = Image.fromarray(_eight_bits(np.asarray(image), image.mode))
+        pixels = np.asarray(image)
+        tops = (1, 255) if image.mode[0] == "F" else (255, 4095, 65535)  # 8, 12 or 16 bits
+        top = next((top for top in tops if pixels.min() >= 0 and pixels.max() <= top), None)
+        if top is None:
+            told = f"pixels from {pixels.min():g} to {pixels.max():g} are of no known range"
+            raise ValueError(f"{told}: save as 8 bits")
+        image = Image.fromarray(np.rint(pixels * (255 / top)).astype(np.uint8))
     if image.mode[-1] not in "Aa" and "transparency" not in image.info:
         return image.convert("RGB")
     image, canvas = image.convert("RGBA"), Image.new("RGB", image.size, "white")
@@ -407,35 +399,15 @@ def _rgb(image):
     return canvas
 
 
-def _eight_bits(pixels, mode):
-    """Return pixels of 12 or 16 bits, or floats from 0 to 1 or 255, as uint8 by their range."""
-    low, high = float(pixels.min()), float(pixels.max())
-    tops = (1, 255) if mode[0] == "F" else (255, 4095, 65535)
-    top = next((top for top in tops if low >= 0 and high <= top), None)
-    if top is None:
-        raise ValueError(f"pixels from {low:g} to {high:g} are of no known range: save as 8 bits")
-    return np.rint(pixels * (255 / top)).astype(np.uint8)
-
-
-# ------------------------------------------------------------------------------------------
-# Features: a photo and a text each become one row of numbers
-# ------------------------------------------------------------------------------------------
+# --- Features: a photo and a text each become one row of numbers ---------------------------------
 
 
 class ImageFeatures(TransformerMixin, BaseEstimator):
     """Turn photos into rows of numbers: edges and colours, see `image_views`, then PCA.
 
     Each view is scaled to one total variance. At most 10,000 photos, evenly chosen, are learned
-    from.
-
-    Parameters
-    ----------
-    n_components : int
-        Length of a row, at most; fewer where there are fewer photos.
-    size : int
-        Side in pixels to which photos are brought, at least 16; best a multiple of 8.
-    random_state : int
-        Seed of the randomised PCA.
+    from. Rows have ``n_components`` numbers, or fewer where there are fewer photos. Photos are
+    brought to ``size`` pixels, at least 16, best a multiple of 8. ``random_state`` seeds the PCA.
 
     Attributes
     ----------
@@ -576,17 +548,10 @@ class TextFeatures(TransformerMixin, BaseEstimator):
     over its words, so each distinct word is cut into runs once. They help with words never met,
     typing errors, and scripts without spaces. Case and the Unicode form of accents do not matter.
 
-    Parameters
-    ----------
-    n_components : int
-        Length of each view, at most; fewer where the vocabulary is small.
-    ngrams, letters : tuple of 2 ints
-        Shortest and longest run of words, and of letters in a word, its ends included; letters
-        may be None, for words only.
-    min_count : int
-        Words and runs in fewer training texts are left out.
-    random_state : int
-        Seed of the randomised SVD.
+    Each view has ``n_components`` numbers, or fewer where the vocabulary is small. ``ngrams`` and
+    ``letters`` are the shortest and longest run of words, and of letters in a word, its ends
+    included; with letters=None there are words only. Words and runs in fewer than ``min_count``
+    training texts are left out. ``random_state`` seeds the SVD.
 
     Attributes
     ----------
@@ -707,9 +672,7 @@ def _damped(counts):
     return counts
 
 
-# ------------------------------------------------------------------------------------------
-# Alignment: from two feature spaces into one shared space
-# ------------------------------------------------------------------------------------------
+# --- Alignment: from two feature spaces into one shared space ------------------------------------
 
 
 def check_matrix(X, name, n_columns=None, n_rows=None, *, keep_single=False):
@@ -777,8 +740,6 @@ class _Aligner(BaseEstimator):
         check_is_fitted(self, "image_")
         maps = getattr(self, f"{side}_")
         X = check_matrix(X, f"{side} features", n_columns=len(maps["mean"])) - maps["mean"]
-        if "inner" in maps:
-            return normalize(tower(X @ maps["whiten"], maps)[0])
         return normalize(np.linalg.multi_dot([X, maps["whiten"], maps["linear"]]))
 
     def _whitened(self, X, Y):
@@ -787,18 +748,14 @@ class _Aligner(BaseEstimator):
         Y = check_matrix(Y, "text features", n_rows=len(X))
         if len(X) < 2:
             raise ValueError(f"at least 2 pairs are needed to align; {len(X)} came")
-        shrinkage = self.regularization
-        shrinkage = (shrinkage, shrinkage) if np.ndim(shrinkage) == 0 else tuple(shrinkage)
-        if len(shrinkage) != 2:
-            raise ValueError(f"regularization must be one number or two; {shrinkage!r} came")
-        whitened = []
-        for Z, value in zip((X, Y), shrinkage, strict=True):
-            if not value >= 0:  # NaN is neither
-                raise ValueError(f"regularization must be numbers >= 0; {value!r} came")
-            mean, whiten = whitening(Z, value)
-            whitened.append(((Z - mean) @ whiten, {"mean": mean, "whiten": whiten}))
-        (A, self.image_), (B, self.text_) = whitened  # once nothing can fail any more
-        return A, B
+        shrinkage = np.atleast_1d(self.regularization)
+        if len(shrinkage) > 2 or not (shrinkage >= 0).all():  # NaN is neither
+            told = "regularization must be one number >= 0, or two"
+            raise ValueError(f"{told}; {self.regularization!r} came")
+        (mean, W), (other, V) = whitening(X, shrinkage[0]), whitening(Y, shrinkage[-1])
+        self.image_ = {"mean": mean, "whiten": W}
+        self.text_ = {"mean": other, "whiten": V}
+        return (X - mean) @ W, (Y - other) @ V
 
 
 class CCA(_Aligner):
@@ -824,8 +781,7 @@ class CCA(_Aligner):
         """Align pairs: row i of X_image (n, d_image) belongs to row i of X_text (n, d_text)."""
         check_scalar(self.n_components, "n_components", numbers.Integral, min_val=1)
         check_scalar(self.weight_power, "weight_power", numbers.Real, min_val=0)
-        A, B = self._whitened(X_image, X_text)
-        P, Q, correlations = canonical_directions(A, B)
+        P, Q, correlations = canonical_directions(*self._whitened(X_image, X_text))
         self.correlations_ = correlations[: self.n_components]
         weights = self.correlations_**self.weight_power
         self.image_["linear"] = P[:, : self.n_components] * weights
@@ -834,21 +790,13 @@ class CCA(_Aligner):
 
 
 def info_nce(E_image, E_text, temperature, targets=None):
-    """Return the symmetric InfoNCE loss of a batch of pairs, and its gradients.
+    """Return the symmetric InfoNCE loss of a batch of pairs, in nats, and two gradients (n, d).
 
-    Parameters
-    ----------
-    E_image, E_text : arrays (n, d), rows of unit length; row i of one belongs to row i of other
-    temperature : float > 0
-        Scores are divided by it; the smaller, the more the hardest negatives count.
-    targets : array (n, n), optional
-        The share of a row's probability that each item should get: the identity by default. Rows
-        of one item share theirs, so that no true match counts as a negative.
-
-    Returns
-    -------
-    loss, in nats, and two arrays (n, d): its gradients by E_image and by E_text. After Oord, Li
-    and Vinyals (2018), symmetric as in CLIP (Radford et al., ICML 2021).
+    Rows of E_image and E_text (n, d) have unit length, row i of one belongs to row i of the other.
+    Scores are divided by the ``temperature``; the smaller, the more the hardest negatives count.
+    ``targets`` (n, n) say which share of a row's probability each item should get: the identity by
+    default. Rows of one item share theirs, so that no true match counts as a negative. After Oord,
+    Li and Vinyals (2018), symmetric as in CLIP (Radford et al., ICML 2021).
     """
     n = len(E_image)
     T = np.eye(n) if targets is None else targets
@@ -864,62 +812,29 @@ def info_nce(E_image, E_text, temperature, targets=None):
     return float(loss), G @ E_text, G.T @ E_image
 
 
-def tower(X, maps):
-    """Map whitened features (n, rank) to (n, d): linear, plus a hidden layer where there is one.
+def tower_gradient(X, W, grad_E):
+    """Return the gradient by W (d_in, d) of a loss of the unit rows of X @ W, X (n, d_in).
 
-    Returns the output before normalisation and the hidden activations (n, hidden) or None.
+    ``grad_E`` (n, d) is the loss's gradient by these unit rows.
     """
-    Z = X @ maps["linear"]
-    if "inner" not in maps:
-        return Z, None
-    H = np.maximum(X @ maps["inner"] + maps["bias"], 0)
-    return Z + H @ maps["outer"], H
-
-
-def tower_gradient(X, maps, grad_E):
-    """Return the gradient of a loss by each weight of a tower: a dict of arrays like ``maps``.
-
-    ``grad_E`` (n, d) is the loss's gradient by the tower's output after scaling to unit rows.
-    """
-    Z, H = tower(X, maps)
+    Z = X @ W
     length = np.maximum(np.linalg.norm(Z, axis=1, keepdims=True), 1e-12)
     E = Z / length
     # Only the part of the gradient across E turns it; the part along E is lost in normalising.
-    grad_Z = (grad_E - E * (E * grad_E).sum(axis=1, keepdims=True)) / length
-    gradient = {"linear": X.T @ grad_Z}
-    if H is not None:
-        grad_H = grad_Z @ maps["outer"].T * (H > 0)
-        gradient.update(inner=X.T @ grad_H, bias=grad_H.sum(axis=0), outer=H.T @ grad_Z)
-    return gradient
+    return X.T @ ((grad_E - E * (E * grad_E).sum(axis=1, keepdims=True)) / length)
 
 
 class ContrastiveAligner(_Aligner):
-    """Two towers trained with InfoNCE: gradients by hand, Adam, warm-up and cosine decay.
+    """Two linear towers trained with InfoNCE: gradients by hand, Adam, warm-up and cosine decay.
 
-    Features are whitened first, with shrinkage. Each tower is linear, plus one hidden layer of
-    rectified units if ``hidden_size`` is not 0.
-
-    Parameters
-    ----------
-    n_components, hidden_size : int
-        Dimensions of the shared space, and of the hidden layer, or 0.
-    temperature : float
-        Of the loss, see `info_nce`.
-    regularization : float or (image, text)
-        Shrinkage of the whitening, as in CCA.
-    batch_size, epochs : int
-        Pairs in a batch, about, and passes over the pairs, at most.
-    learning_rate : float
-        Adam's, at its height.
-    start : "cca" or "random"
-        The first weights: where CCA ends, or drawn.
-    patience : int
-        With validation pairs: epochs without a better loss before training stops.
-    random_state : int
+    Features are whitened first, with the shrinkage ``regularization``, as in CCA. The shared space
+    has ``n_components`` dimensions, at most. A batch has about ``batch_size`` pairs; there are at
+    most ``epochs`` passes over the pairs. With validation pairs, training stops after ``patience``
+    epochs without a better loss. ``start`` is "cca", where CCA ends, or "random".
 
     Attributes
     ----------
-    image_, text_ : dicts with mean, whiten, linear, and with a hidden layer inner, bias, outer
+    image_, text_ : dicts with mean (d,), whiten (d, rank), linear (rank, n_components)
     loss_, validation_loss_ : arrays (epochs run,), in nats
     best_epoch_ : int, counted from 1; its weights are kept
     """
@@ -928,7 +843,6 @@ class ContrastiveAligner(_Aligner):
         self,
         *,
         n_components=256,
-        hidden_size=512,
         temperature=0.15,
         regularization=(0.3, 1.0),
         batch_size=512,
@@ -939,7 +853,6 @@ class ContrastiveAligner(_Aligner):
         random_state=0,
     ):
         self.n_components = n_components
-        self.hidden_size = hidden_size
         self.temperature = temperature
         self.regularization = regularization
         self.batch_size = batch_size
@@ -955,38 +868,34 @@ class ContrastiveAligner(_Aligner):
         Rows of one of the ``groups``, n values, and rows of equal texts are not each other's
         negatives. ``validation`` is a tuple of two such matrices and, optionally, their groups.
         """
-        self._check_options()
+        if self.start not in ("cca", "random"):
+            raise ValueError(f'start must be "cca" or "random"; {self.start!r} came')
+        for name in ("batch_size", "epochs", "n_components", "patience"):
+            check_scalar(getattr(self, name), name, numbers.Integral, min_val=1)
+        for name in ("temperature", "learning_rate"):
+            check_scalar(getattr(self, name), name, numbers.Real, min_val=1e-9)
         rng = np.random.default_rng(self.random_state)
         A, B = self._whitened(X_image, X_text)
         labels = _same_items(X_text, groups)
-        validation = validation and self._check_validation(*validation)
+        held_out = self._held_out(*validation) if validation else None
         self._start(A, B, rng)
         self.loss_, self.validation_loss_, best = [], [], (np.inf, None)
-        moments, n_batches = {}, max(1, round(len(A) / self.batch_size))
+        moments, n_batches = {"steps": 0}, max(1, round(len(A) / self.batch_size))
         for epoch in range(self.epochs):
             losses = []
             for k, rows in enumerate(np.array_split(rng.permutation(len(A)), n_batches)):
                 progress = (epoch * n_batches + k + 1) / (self.epochs * n_batches)
-                losses.append(self._step(A[rows], B[rows], labels[rows], moments, progress))
+                targets = _targets(labels[rows])
+                losses.append(self._step(A[rows], B[rows], targets, moments, progress))
             self.loss_.append(float(np.mean(losses)))
-            best = self._judge(validation, best)
-            if validation and epoch + 1 - self.best_epoch_ >= self.patience:
+            best = self._judge(held_out, best)
+            if held_out and epoch + 1 - self.best_epoch_ >= self.patience:
                 break
         _, self.image_, self.text_ = best
         self.loss_, self.validation_loss_ = np.array(self.loss_), np.array(self.validation_loss_)
         return self
 
-    def _check_options(self):
-        """Raise on options that cannot be trained with."""
-        if self.start not in ("cca", "random"):
-            raise ValueError(f'start must be "cca" or "random"; {self.start!r} came')
-        for name in ("batch_size", "epochs", "n_components", "patience", "hidden_size"):
-            least = int(name != "hidden_size")
-            check_scalar(getattr(self, name), name, numbers.Integral, min_val=least)
-        for name in ("temperature", "learning_rate"):
-            check_scalar(getattr(self, name), name, numbers.Real, min_val=1e-9)
-
-    def _check_validation(self, X, Y, groups=None):
+    def _held_out(self, X, Y, groups=None):
         """Return validation pairs and targets, checked before time is spent on training."""
         X = check_matrix(X, "validation image features", len(self.image_["mean"]))
         Y = check_matrix(Y, "validation text features", len(self.text_["mean"]), len(X))
@@ -995,46 +904,40 @@ class ContrastiveAligner(_Aligner):
     def _start(self, A, B, rng):
         """Set the first weights of both towers."""
         P, Q, correlations = canonical_directions(A, B)
-        k, hidden = min(self.n_components, len(correlations)), self.hidden_size
-        for maps, Z, directions in ((self.image_, A, P), (self.text_, B, Q)):
-            width = Z.shape[1]
+        k = min(self.n_components, len(correlations))
+        for maps, directions in ((self.image_, P), (self.text_, Q)):
             maps["linear"] = directions[:, :k] * correlations[:k]
             if self.start == "random":
-                maps["linear"] = rng.normal(0, width**-0.5, (width, k))
-            if hidden:
-                maps["inner"] = rng.normal(0, (2 / width) ** 0.5, (width, hidden))
-                maps["bias"] = np.zeros(hidden)
-                maps["outer"] = rng.normal(0, 0.1 * hidden**-0.5, (hidden, k))
+                maps["linear"] = rng.normal(0, len(directions) ** -0.5, (len(directions), k))
 
-    def _step(self, A, B, labels, moments, progress):
+    def _step(self, A, B, targets, moments, progress):
         """Take one step of Adam on one batch; return its loss before the step."""
         sides = ((A, self.image_), (B, self.text_))
-        E = [normalize(tower(*side)[0]) for side in sides]
-        loss, *grads = info_nce(*E, self.temperature, _targets(labels))
+        E = [normalize(X @ maps["linear"]) for X, maps in sides]
+        loss, *grads = info_nce(*E, self.temperature, targets)
         decay = (1 + math.cos(math.pi * progress)) / 2
         rate = self.learning_rate * min(1, progress / 0.05) * decay
-        moments["steps"] = steps = moments.get("steps", 0) + 1
+        moments["steps"] = steps = moments["steps"] + 1
         for i, ((X, maps), grad_E) in enumerate(zip(sides, grads, strict=True)):
-            for name, gradient in tower_gradient(X, maps, grad_E).items():
-                first, second = moments.get((i, name), (0.0, 0.0))
-                first = 0.9 * first + 0.1 * gradient
-                second = 0.99 * second + 0.01 * np.square(gradient)
-                moments[i, name] = first, second
-                change = first / (1 - 0.9**steps) / (np.sqrt(second / (1 - 0.99**steps)) + 1e-8)
-                maps[name] = maps[name] - rate * change
+            gradient = tower_gradient(X, maps["linear"], grad_E)
+            first, second = moments.get(i, (0.0, 0.0))
+            first = 0.9 * first + 0.1 * gradient
+            second = 0.99 * second + 0.01 * np.square(gradient)
+            moments[i] = first, second
+            change = first / (1 - 0.9**steps) / (np.sqrt(second / (1 - 0.99**steps)) + 1e-8)
+            maps["linear"] = maps["linear"] - rate * change
         return loss
 
-    def _judge(self, validation, best):
+    def _judge(self, held_out, best):
         """Record the validation loss; return it with both maps of the best epoch, or the last."""
         loss = self.loss_[-1]
-        if validation:
-            X, Y, targets = validation
-            E = self.transform_image(X), self.transform_text(Y)
-            loss = info_nce(*E, self.temperature, targets)[0]
+        if held_out:
+            E = self.transform_image(held_out[0]), self.transform_text(held_out[1])
+            loss = info_nce(*E, self.temperature, held_out[2])[0]
             self.validation_loss_.append(loss)
         if not math.isfinite(loss):
             raise ValueError("training diverged; choose a smaller learning_rate")
-        if validation and loss >= best[0]:
+        if held_out and loss >= best[0]:
             return best
         self.best_epoch_ = len(self.loss_)
         return loss, dict(self.image_), dict(self.text_)
@@ -1052,28 +955,18 @@ def _targets(labels):
     return same / same.sum(axis=1, keepdims=True)
 
 
-# ------------------------------------------------------------------------------------------
-# Model
-# ------------------------------------------------------------------------------------------
+# --- Model ---------------------------------------------------------------------------------------
 
 
 class CrossModalModel(BaseEstimator):
     """Photos and descriptions in one shared space, where a pair lies close together.
 
-    Parameters
-    ----------
-    objective : "contrastive", "cca" or "combined"
-        Combined adds the scores of the other two, and corrects for hubs.
-    image_features, text_features : transformers, optional
-        `ImageFeatures()` and `TextFeatures()` by default; anything with fit_transform and
-        transform will do.
-    cca, contrastive : aligners, optional
-        `CCA()` and `ContrastiveAligner()` by default.
-    hub_neighbours : int, optional
-        Take off each score how close both items are to this many training items of the other
-        kind, on average; 0 for no correction. 10 by default for "combined", 0 otherwise.
-    random_state : int
-        Seed of what is made by default.
+    ``objective`` is "contrastive", "cca" or "combined", which adds the scores of the other two and
+    corrects for hubs. The parts, if not given, are `ImageFeatures`, `TextFeatures`, `CCA` and
+    `ContrastiveAligner` with their defaults and this ``random_state``; as features anything with
+    fit_transform and transform will do. ``hub_neighbours`` says to how many training items of the
+    other kind each item's closeness is taken off its scores: 0 for no correction, by default 10
+    for "combined".
 
     Attributes
     ----------
@@ -1108,7 +1001,7 @@ class CrossModalModel(BaseEstimator):
         optional, is a tuple of images, texts and, if there are any, groups, for early stopping;
         nothing of it enters the features.
         """
-        self._check_options()
+        self._n_neighbours()
         if len(check_texts(texts)) != len(images):
             raise ValueError(f"one text per image is needed; {len(images)} and {len(texts)} came")
         image_features = self._part("image_features", ImageFeatures)
@@ -1126,12 +1019,11 @@ class CrossModalModel(BaseEstimator):
         """Fit only the aligners, on rows (n, d) that some featurisers made.
 
         Fitted featurisers, if given, are kept for `encode_image` and `encode_text`; without them
-        `encode_features` encodes rows. ``validation``, optional, is a tuple of rows of images, of
-        texts and, if there are any, groups.
+        `encode_features` encodes rows. ``validation`` and ``groups`` are as in `fit`, with rows in
+        place of images and texts.
         """
-        self._check_options()
         aligners, bank = [], {}
-        if self.objective != "contrastive":
+        if self._n_neighbours() is not None and self.objective != "contrastive":
             aligners.append((clone(self.cca) if self.cca is not None else CCA()).fit(X, Y))
         if self.objective != "cca":
             aligner = self._part("contrastive", ContrastiveAligner)
@@ -1145,17 +1037,13 @@ class CrossModalModel(BaseEstimator):
         self.aligners_, self.bank_ = aligners, bank
         return self
 
-    def _check_options(self):
-        """Raise ValueError on an unknown objective, or a wrong number of neighbours."""
-        objectives = ["contrastive", "cca", "combined"]
-        if self.objective not in objectives:
-            raise ValueError(f"objective must be one of {objectives}; {self.objective!r} came")
-        check_scalar(self._n_neighbours(), "hub_neighbours", numbers.Integral, min_val=0)
-
     def _n_neighbours(self):
-        """Return with how many training items the correction for hubs compares, or 0."""
-        default = 10 if self.objective == "combined" else 0
-        return default if self.hub_neighbours is None else self.hub_neighbours
+        """Return with how many training items hubs are corrected, or 0; check the options."""
+        defaults = {"contrastive": 0, "cca": 0, "combined": 10}
+        if self.objective not in defaults:
+            raise ValueError(f"objective must be one of {[*defaults]}; {self.objective!r} came")
+        n = defaults[self.objective] if self.hub_neighbours is None else self.hub_neighbours
+        return check_scalar(n, "hub_neighbours", numbers.Integral, min_val=0)
 
     def _part(self, name, kind):
         """Return an unfitted copy of a part that was given, or one of this kind."""
@@ -1209,6 +1097,8 @@ class CrossModalModel(BaseEstimator):
     def save(self, path):
         """Write the model to one file by skops, without pickle; a crash leaves the old file."""
         check_is_fitted(self, "aligners_")
+        import skops.io  # here, because it takes longer to import than all the rest
+
         _replace_file(path, lambda file: skops.io.dump(self, file))
 
     @classmethod
@@ -1218,17 +1108,15 @@ class CrossModalModel(BaseEstimator):
         ``trusted`` names, as "module.Class", further types that may be built from the file,
         beside those of this module and of scikit-learn.
         """
+        import skops.io
+
         parts = (cls, ImageFeatures, TextFeatures, CCA, ContrastiveAligner)
         names = {f"{part.__module__}.{part.__name__}" for part in parts} | set(trusted)
+        content = pathlib.Path(path).read_bytes()
         try:
-            with open(path, "rb") as file:
-                content = file.read()
-            unknown = set(skops.io.get_untrusted_types(data=content)) - names
-            if unknown:
+            if unknown := set(skops.io.get_untrusted_types(data=content)) - names:
                 raise ValueError(f"it holds types that are not trusted: {sorted(unknown)}")
             model = skops.io.loads(content, trusted=sorted(names))
-        except OSError:
-            raise
         except Exception as error:  # a foreign file can fail zip, JSON or skops in any way
             raise ValueError(f"{path} is not a whole model file: {error}") from error
         if not isinstance(model, cls) or not hasattr(model, "aligners_"):
@@ -1250,10 +1138,9 @@ def _with_hub_penalty(E, bank, n_neighbours, is_image):
     local scaling (Conneau et al., ICLR 2018), as a plain inner product of unit rows. The last two
     coordinates meet zeros on the other side and only bring every row to one length.
     """
-    k, r, bank = min(n_neighbours, len(bank)), np.empty(len(E)), bank.T.astype(float)
-    for start in range(0, len(E), 4096):  # in blocks, to bound the memory
-        S = E[start : start + 4096] @ bank
-        r[start : start + 4096] = np.partition(S, -k, axis=1)[:, -k:].mean(axis=1)
+    k, bank = min(n_neighbours, len(bank)), bank.T.astype(float)
+    blocks = (E[start : start + 4096] @ bank for start in range(0, len(E), 4096))
+    r = np.concatenate([np.partition(S, -k, axis=1)[:, -k:].mean(axis=1) for S in blocks])
     pad = np.sqrt(np.maximum(0.25 - np.square(r) / 4, 0))  # |r| <= 1, up to rounding
     one, none = np.ones(len(E)), np.zeros(len(E))
     extra = (-r / 2, one, pad, none) if is_image else (one, -r / 2, none, pad)
@@ -1279,9 +1166,7 @@ def retrieve_description(image, text_database, model):
     return model.retrieve_description(image, text_database)
 
 
-# ------------------------------------------------------------------------------------------
-# Search
-# ------------------------------------------------------------------------------------------
+# --- Search --------------------------------------------------------------------------------------
 
 BLOCK = 1024  # rows of the database scored at a time: a block and its scores fit the cache
 GROUP = 64  # rows of which only the largest score is kept
@@ -1322,7 +1207,8 @@ def exact_top_k(queries, database, k):
 
 def _group_maxima(queries, database, size):
     """Return the largest score of each group of ``size`` items, (n_groups, n_queries)."""
-    columns, step = np.ascontiguousarray(queries.T), size * max(1, BLOCK // size)
+    columns = np.ascontiguousarray(queries.T)
+    step = size * max(1, BLOCK * max(1, 256 // len(queries)) // size)
 
     def scan(start):
         with np.errstate(over="ignore", invalid="ignore"):  # told below
@@ -1363,11 +1249,6 @@ class EmbeddingIndex:
     block, so it may be larger than memory, until `add` or `remove` brings it in. One process at a
     time may save to a folder, and what was not saved is lost with the process: where several
     write, or every change must last, use an engine (notebook 08).
-
-    Examples
-    --------
-    >>> ids = index.add(model.encode_text(texts), texts)  # doctest: +SKIP
-    >>> index.items(index.search(model.encode_image(images), k=3)[1])  # doctest: +SKIP
     """
 
     FILES = ("rows", "ids", "lengths", "text")
@@ -1414,10 +1295,7 @@ class EmbeddingIndex:
             self._parts = [(rows[keep], own[keep], lengths[keep], text[np.repeat(keep, lengths)])]
 
     def search(self, Q, k):
-        """Return scores and ids (n_queries, k) of the rows of largest inner product, best first.
-
-        Exact, as `exact_top_k` with both matrices in float32.
-        """
+        """Return scores and ids (n_queries, k), as `exact_top_k` on the rows, in float32."""
         rows, ids, _, _ = self._arrays()
         Q = check_matrix(Q, "Q", rows.shape[1]).astype(np.float32)
         scores, places = exact_top_k(Q, rows, k)
@@ -1437,9 +1315,8 @@ class EmbeddingIndex:
         """Write the index to a folder; a crash leaves the old state there, or the new one."""
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        if others := [
-            f.name for f in folder.iterdir() if not re.search(r"\.(npy|json)\b", f.name)
-        ]:
+        names = [file.name for file in folder.iterdir()]
+        if others := [name for name in names if not re.search(r"\.(npy|json)\b", name)]:
             raise ValueError(f"{folder} holds something else: {others[0]!r}; choose a new folder")
         with self._lock:
             arrays, next_id = self._arrays(), int(self._next_id)
@@ -1478,9 +1355,7 @@ def _places(own, ids):
     return places
 
 
-# ------------------------------------------------------------------------------------------
-# Evaluation
-# ------------------------------------------------------------------------------------------
+# --- Evaluation ----------------------------------------------------------------------------------
 
 
 def same_text(query_texts, item_texts):

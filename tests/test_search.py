@@ -1,11 +1,7 @@
 """Exact search agrees with a full sort; the index with a dict, amid threads and kills."""
 
-import multiprocessing
-import os
 import random
-import sys
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -214,29 +210,6 @@ def test_missing_damaged_and_foreign_folders_are_refused(tmp_path):
     assert [file.name for file in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
 
-def test_threads_that_add_get_their_own_ids():
-    index, done = cm.EmbeddingIndex(), []
-
-    def add(t):
-        for j in range(150):
-            done.append(
-                (index.add(np.full((3, 8), t + 1.0), [f"{t}-{j}-{i}" for i in range(3)]), t, j)
-            )
-
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    try:
-        workers = [threading.Thread(target=add, args=(t,)) for t in range(4)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-    finally:
-        sys.setswitchinterval(before)
-    assert len(index) == 1800
-    assert all(index.items(ids) == [f"{t}-{j}-{i}" for i in range(3)] for ids, t, j in done)
-
-
 def test_searching_while_another_thread_adds_and_removes():
     index, faults, stop = cm.EmbeddingIndex(), [], threading.Event()
     index.add(np.eye(64), [f"base {i}" for i in range(64)])
@@ -260,52 +233,3 @@ def test_searching_while_another_thread_adds_and_removes():
     for worker in workers:
         worker.join()
     assert faults == []
-
-
-# --- kills while something is saved -------------------------------------------------------------
-
-
-def save_for_ever(path, kind, ready):
-    """Save states 0, 1, 2, ... of an index or a model, until somebody kills this process."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    generation = 0
-    while True:
-        state(kind, generation).save(path)
-        ready.set()
-        generation += 1
-
-
-def state(kind, generation):
-    """Return the index or the model of a generation: its size or its seed tells which."""
-    if kind == "index":
-        index = cm.EmbeddingIndex()
-        n = 200 + generation % 50
-        index.add(np.random.default_rng(n).normal(size=(n, 8)), [f"{n}"] * n)
-        return index
-    model = cm.CrossModalModel(objective="cca", random_state=generation)
-    X = np.random.default_rng(generation).normal(size=(30, 5))
-    return model.fit_aligners(X, X + 0.1)
-
-
-@pytest.mark.parametrize("kind", ["index", "model"])
-def test_kills_while_saving_leave_the_old_or_the_new(kind, tmp_path):
-    context, path = multiprocessing.get_context("spawn"), tmp_path / "saved"
-    rng = np.random.default_rng(0)
-    for _ in range(5):
-        ready = context.Event()
-        process = context.Process(target=save_for_ever, args=(path, kind, ready))
-        process.start()
-        assert ready.wait(60)
-        time.sleep(rng.uniform(0, 0.05))
-        process.kill()
-        process.join()
-        if kind == "index":
-            index = cm.EmbeddingIndex.load(path)
-            assert index.items([0, len(index) - 1]) == [f"{len(index)}"] * 2
-        else:
-            model = cm.CrossModalModel.load(path)
-            wanted = state("model", model.random_state)
-            E = np.random.default_rng(model.random_state).normal(size=(30, 5))
-            assert np.allclose(
-                model.encode_features(E, "image"), wanted.encode_features(E, "image"), atol=1e-6
-            )

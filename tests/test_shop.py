@@ -2,9 +2,7 @@
 
 import hashlib
 import importlib
-import multiprocessing
 import re
-import sys
 
 import numpy as np
 import pytest
@@ -278,7 +276,7 @@ def quick_model():
     return cm.CrossModalModel(
         image_features=cm.ImageFeatures(n_components=40),
         text_features=cm.TextFeatures(n_components=60),
-        contrastive=cm.ContrastiveAligner(hidden_size=0, epochs=2, n_components=48),
+        contrastive=cm.ContrastiveAligner(epochs=2, n_components=48),
     )
 
 
@@ -337,12 +335,8 @@ def test_scores_on_the_grid_are_exact(small):
     assert np.abs(np.linalg.norm(small.E, axis=1) - 1).max() < 0.002
 
 
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_two_processes_build_the_same(small_shop, small, monkeypatch):
+def test_two_processes_build_the_same(small_shop, small):
     model, train, test = small_shop
-    if sys.platform == "linux":  # copies of this process need not import all; notebook 04's must
-        copies = multiprocessing.get_context("fork")
-        monkeypatch.setattr(million.multiprocessing, "get_context", lambda kind: copies)
     again = million.build(model, train.texts, test, n_items=3000, n_components=8, n_jobs=2)
     assert (small.E == again.E).all() and small.texts == again.texts
     assert (small.paraphrases == again.paraphrases).all()

@@ -160,8 +160,7 @@ def shop_model(train, validation):
     path = saved_file(f"shop_model_{of_texts}_{VERSION_OF_MODEL}.skops")
     if path.exists():
         return cm.CrossModalModel.load(path)
-    model = cm.CrossModalModel(contrastive=cm.ContrastiveAligner(hidden_size=0))
-    model.fit(
+    model = cm.CrossModalModel().fit(
         train.images,
         train.texts,
         validation=(validation.images, validation.texts),
