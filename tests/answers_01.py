@@ -6,10 +6,10 @@ from course import exercises_01
 
 CHECKS = {
     "1.1": ("colour_shares", exercises_01.check_colours),
-    "1.2": ("letter_runs", exercises_01.check_letters),
+    "1.2": ("whiten_upright", exercises_01.check_whitening),
     "1.3": ("one_step", exercises_01.check_step),
     "1.4": ("gradient_through_shares", exercises_01.check_shares),
-    "1.5": ("early_stopping", exercises_01.check_stopping),
+    "1.5": ("by_temperature", exercises_01.check_temperature),
 }
 
 
@@ -30,8 +30,14 @@ def pixels(photo):
     return photo.shape[0] * photo.shape[1]
 
 
-def runs(word, n, last=0, step=1):
-    return [word[i : i + n] for i in range(0, len(word) - n + 1 - last, step)]
+def by_svd(X, shrinkage, *, off=1.0, root=np.sqrt, n=None, unit=None, back=True):
+    """Return whitened rows by a singular value decomposition of X, not of its covariance."""
+    mean = X.mean(axis=0)
+    left, sizes, axes = np.linalg.svd(X - mean, full_matrices=False)
+    variances = sizes**2 / (n or len(X))
+    variances = variances + shrinkage * (unit or variances.mean())
+    rows = (X - off * mean) @ axes.T / root(variances)
+    return rows @ axes if back else rows
 
 
 def by_loops(W, X, Y, rate):
@@ -46,18 +52,18 @@ def unit_rows(z, g):
     return g / length - z * (z * g).sum(axis=1)[:, None] / length**3
 
 
-def watch(losses, patience, first=1):
-    """Return best and last epoch by a while loop."""
-    best, at = 0, 0
-    while at < len(losses) - 1 and at - best < patience:
-        at += 1
-        best = at if losses[at] < losses[best] else best
-    return best + first, at + first
+def own_and_expected(C, tau, own=1.0):
+    """Return the mean over rows of the own cosine less the expected one, over tau squared."""
+    total = 0.0
+    for i, row in enumerate(C):
+        weights = np.exp((row - row.max()) / tau)
+        total += own * row[i] - weights @ row / weights.sum()
+    return total / len(C) / tau**2
 
 
 RIGHT = [
     ("1.1", colours((0, 1, 2), pixels)),
-    ("1.2", lambda text, n: sum((runs(f"<{word}>", n) for word in text.split()), [])),
+    ("1.2", by_svd),
     ("1.3", by_loops),
     (
         "1.4",
@@ -65,7 +71,7 @@ RIGHT = [
             [h / t.sum() - (h @ t) / t.sum() ** 2 for t, h in zip(z, g, strict=True)]
         ),
     ),
-    ("1.5", watch),
+    ("1.5", own_and_expected),
 ]
 
 WRONG = [
@@ -73,18 +79,12 @@ WRONG = [
     ("1.1", colours((2, 1, 0), pixels), "the other way round"),
     ("1.1", colours((0, 1, 2), pixels, padded=False), "minlength=8"),
     ("1.1", colours((0, 1, 2), lambda photo: 3 * pixels(photo)), "three numbers"),
-    ("1.2", lambda text, n: [r for word in text.split(" ") for r in runs(word, n)], "both ends"),
-    ("1.2", lambda text, n: runs("<" + text + ">", n), "within its word"),
-    (
-        "1.2",
-        lambda text, n: [r for word in text.split() for r in runs(f"<{word}>", n, last=1)],
-        "the last run",
-    ),
-    (
-        "1.2",
-        lambda text, n: [r for word in text.split() for r in runs(f"<{word}>", n, step=n)],
-        "overlap",
-    ),
+    ("1.2", lambda X, shrinkage: by_svd(X, shrinkage, back=False), "still turned"),
+    ("1.2", lambda X, shrinkage: by_svd(X, shrinkage, off=0), "column means"),
+    ("1.2", lambda X, shrinkage: by_svd(X, shrinkage, root=np.abs), "their roots"),
+    ("1.2", lambda X, shrinkage: by_svd(X, 0), "the shrinkage is missing"),
+    ("1.2", lambda X, shrinkage: by_svd(X, shrinkage, unit=1), "mean eigenvalue"),
+    ("1.2", lambda X, shrinkage: by_svd(X, shrinkage, n=len(X) - 1), "bias=True"),
     ("1.3", lambda W, X, Y, rate: 2 * W - by_loops(W, X, Y, rate), "uphill"),
     ("1.3", lambda W, X, Y, rate: by_loops(W, X, Y, rate / 2), "factor 2"),
     ("1.3", lambda W, X, Y, rate: by_loops(W, X, Y, rate * len(X)), "the mean over"),
@@ -103,20 +103,16 @@ WRONG = [
         ),
         "same number in every column",
     ),
+    ("1.5", lambda C, tau: -own_and_expected(C, tau), "the sign"),
+    ("1.5", lambda C, tau: -own_and_expected(C, tau) * tau * tau, "gradient by 1 / tau"),
+    ("1.5", lambda C, tau: own_and_expected(C, tau) * tau, "gradient by log tau"),
+    ("1.5", lambda C, tau: own_and_expected(C, tau) * len(C), "divide by n"),
+    ("1.5", lambda C, tau: own_and_expected(C, tau, own=0), "minus truth"),
     (
         "1.5",
-        lambda losses, patience: (
-            1 + int(np.argmin(losses)),
-            min(1 + int(np.argmin(losses)) + patience, len(losses)),
-        ),
-        "stop first",
+        lambda C, tau: own_and_expected(
+            C.T, tau
+        ),  # sums over columns, as the softmax along them does
+        "axis=1",
     ),
-    ("1.5", lambda losses, patience: watch(losses, patience, first=0), "from 1"),
-    ("1.5", lambda losses, patience: watch(losses, patience + 1), "one epoch late"),
-    (
-        "1.5",
-        lambda losses, patience: watch([x - 1e-9 * i for i, x in enumerate(losses)], patience),
-        "no improvement",
-    ),
-    ("1.5", lambda losses, patience: (watch(losses, patience)[1],) * 2, "the best epoch first"),
 ]

@@ -62,51 +62,81 @@ check_colours = Check(
 )
 
 
-# --- 1.2 letters --------------------------------------------------------------------------------
+# --- 1.2 whitening that does not turn -----------------------------------------------------------
 
 
-def _letter_probes():
+def _whitening_probes():
+    mix = np.array([[2.0, 0.5, 0.0], [0.0, 1.0, 0.3], [0.0, 0.0, 0.5]])
+    X = np.random.default_rng(0).normal(size=(12, 3)) @ mix + [1.0, 2.0, 3.0]
     return [
-        (("mug", 3), ["<mu", "mug", "ug>"]),
-        (("hat", 2), ["<h", "ha", "at", "t>"]),
-        (("sandal", 4), ["<san", "sand", "anda", "ndal", "dal>"]),
-        (("red mug", 3), ["<re", "red", "ed>", "<mu", "mug", "ug>"]),
+        ((Z, shrinkage), _upright(Z, shrinkage))
+        for Z in (X, 3 * X[:, :2])
+        for shrinkage in (0.5, 0)
     ]
 
 
-def _runs(text, n):
-    return [text[i : i + n] for i in range(len(text) - n + 1)]
+def _upright(X, shrinkage):
+    """Whiten by Denman and Beavers' iteration for the root, which needs no eigenvectors."""
+    C = np.cov(X.T, bias=True)
+    root = C + shrinkage * np.trace(C) / len(C) * np.eye(len(C))
+    inverse = np.eye(len(C))
+    for _ in range(60):
+        root, inverse = (
+            (root + np.linalg.inv(inverse)) / 2,
+            (inverse + np.linalg.inv(root)) / 2,
+        )
+    return (X - X.mean(axis=0)) @ inverse
 
 
-check_letters = Check(
-    _letter_probes,
-    right="A word never met before shares most of its runs with words that were.",
+def _whitened(X, shrinkage, *, power=0.5, back=True, centred=True, scaled=True, less=0):
+    Xc = X - X.mean(axis=0)
+    values, V = np.linalg.eigh(Xc.T @ Xc / (len(X) - less))
+    values = values + shrinkage * (values.mean() if scaled else 1)
+    turned = (Xc if centred else X) @ V / values**power
+    return turned @ V.T if back else turned
+
+
+def _with(**options):
+    return lambda X, shrinkage: _whitened(X, shrinkage, **options)
+
+
+def _turned_only(answer, right, X, shrinkage):
+    """Tell whether rows are right but for a rotation or mirroring, which keeps inner products."""
+    answer = np.asarray(answer)
+    return answer.shape == right.shape and np.allclose(answer @ answer.T, right @ right.T)
+
+
+check_whitening = Check(
+    _whitening_probes,
+    right="Column 3 is still about column 3. With shrinkage the helper whitens so, too.",
     mistakes=[
         Mistake(
-            "no ends",
-            "mark both ends of a word first: <mug>.",
-            like=lambda text, n: [run for word in text.split() for run in _runs(word, n)],
+            "not turned back",
+            "these rows are whitened, but still turned; multiply by V.T at the end.",
+            when=_turned_only,
         ),
         Mistake(
-            "across words",
-            "a run should stay within its word; split the text at spaces first.",
-            like=lambda text, n: _runs(f"<{text}>", n),
+            "not centred", "take the column means off the rows first.", like=_with(centred=False)
         ),
         Mistake(
-            "the last run is missing",
-            "the last run is missing; a word of m signs has m - n + 1 runs.",
-            like=lambda text, n: [
-                run for word in text.split() for run in _runs(f"<{word}>", n)[:-1]
-            ],
+            "no root",
+            "eigenvalues are variances; divide by their roots, the spreads.",
+            like=_with(power=1),
         ),
         Mistake(
-            "runs do not overlap",
-            "the runs should overlap: each begins one sign after the last.",
-            like=lambda text, n: [
-                f"<{word}>"[i : i + n]
-                for word in text.split()
-                for i in range(0, len(word) + 2 - n + 1, n)
-            ],
+            "no shrinkage",
+            "the shrinkage is missing; add it to the eigenvalues before you take the root.",
+            like=lambda X, shrinkage: _whitened(X, 0),
+        ),
+        Mistake(
+            "shrinkage in no unit",
+            "the shrinkage counts in units of the mean eigenvalue.",
+            like=_with(scaled=False),
+        ),
+        Mistake(
+            "n - 1",
+            "nearly: divide by n here, not by n - 1; np.cov takes bias=True.",
+            like=_with(less=1),
         ),
     ],
 )
@@ -225,60 +255,61 @@ def _unit(z):
     return z / np.linalg.norm(z, axis=1, keepdims=True)
 
 
-# --- 1.5 early stopping -------------------------------------------------------------------------
+# --- 1.5 a learned temperature ------------------------------------------------------------------
 
 
-def _stopping_probes():
-    return [
-        (([3.0, 2.0, 1.5, 1.6, 1.7, 1.4, 1.3], 2), (3, 5)),
-        (([3.0, 2.0, 1.5, 1.6, 1.7, 1.4, 1.5], 3), (6, 7)),
-        (([1.0, 2.0, 3.0, 4.0], 1), (1, 2)),
-        (([2.0, 2.0, 2.0, 1.0], 2), (1, 3)),
-        (([2.0, 1.0], 5), (2, 2)),
-    ]
+def _temperature_probes():
+    probes = []
+    for n, temperature, seed in ((3, 0.5, 0), (4, 2.0, 1)):
+        C = np.random.default_rng(seed).uniform(-1, 1, size=(n, n))
+        up, low = (_row_loss(C, temperature + step) for step in (1e-5, -1e-5))
+        probes.append(((C, temperature), (up - low) / 2e-5))
+    return probes
 
 
-def _stop(losses, patience, start=1, slack=0, equal=False, last=False):
-    best, when, epoch = np.inf, 0, 0
-    for epoch, loss in enumerate(losses, start):
-        if loss < best or (equal and loss == best):
-            best, when = loss, epoch
-        if epoch - when >= patience + slack:
-            break
-    return (epoch if last else when), epoch
+def _row_loss(C, tau):
+    S = C / tau
+    return np.mean([np.log(np.exp(row).sum()) - row[i] for i, row in enumerate(S)])
 
 
-check_stopping = Check(
-    _stopping_probes,
-    right="The weights to keep are those of the best epoch, not those of the last.",
+def _by_temperature(C, tau, truth=1, axis=1):
+    P = np.exp(C / tau) / np.exp(C / tau).sum(axis=axis, keepdims=True)
+    return -((P - truth * np.eye(len(C))) * C).sum() / len(C) / tau**2
+
+
+check_temperature = Check(
+    _temperature_probes,
+    right="Where the own text wins, the gradient is positive and a step lowers the temperature.",
     mistakes=[
         Mistake(
-            "the whole curve",
-            "you looked at losses that training never reached; stop first, then choose.",
-            like=lambda losses, patience: (
-                int(np.argmin(losses)) + 1,
-                min(int(np.argmin(losses)) + 1 + patience, len(losses)),
-            ),
+            "sign",
+            "the sign is wrong; 1 / tau falls as tau rises.",
+            like=lambda C, tau: -_by_temperature(C, tau),
         ),
         Mistake(
-            "counted from 0",
-            "count epochs from 1.",
-            like=lambda losses, patience: _stop(losses, patience, start=0),
+            "by 1 / tau",
+            "this is the gradient by 1 / tau; one factor of the chain is missing.",
+            like=lambda C, tau: -(tau**2) * _by_temperature(C, tau),
         ),
         Mistake(
-            "one epoch late",
-            "you stop one epoch late: with patience 2, two epochs without a better loss end it.",
-            like=lambda losses, patience: _stop(losses, patience, slack=1),
+            "by log tau",
+            "this is the gradient by log tau; the derivative of 1 / tau is -1 / tau**2.",
+            like=lambda C, tau: tau * _by_temperature(C, tau),
         ),
         Mistake(
-            "an equal loss counts as better",
-            "a loss that is only as good as the best is no improvement.",
-            like=lambda losses, patience: _stop(losses, patience, equal=True),
+            "a sum",
+            "the loss is the mean over the rows; divide by n.",
+            like=lambda C, tau: len(C) * _by_temperature(C, tau),
         ),
         Mistake(
-            "the last epoch",
-            "return the best epoch first; you return the last one.",
-            like=lambda losses, patience: _stop(losses, patience, last=True),
+            "no truth",
+            "probabilities minus truth: the right answers' 1 is missing.",
+            like=lambda C, tau: _by_temperature(C, tau, truth=0),
+        ),
+        Mistake(
+            "columns",
+            "the softmax runs along each row: axis=1.",
+            like=lambda C, tau: _by_temperature(C, tau, axis=0),
         ),
     ],
 )
