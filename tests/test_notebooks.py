@@ -321,6 +321,8 @@ BREAKS = [
     ("exercises", lambda c: c.pop(9), "not followed by"),
     ("exercises", lambda c: c[9].update(source="Here it is"), "no cell says"),
     ("exercises", lambda c: replace(c[READER], "...", "return x"), "body"),
+    ("exercises", lambda c: c[READER].update(source="check(f)"), "body"),
+    ("exercises", lambda c: replace(c[READER], "x):", "x:"), "body"),
     ("exercises", lambda c: output_of(c[READER], "text", "Not yet: no\n"), "Not attempted yet"),
     ("exercises", lambda c: output_of(c[SOLUTION], "text", "Not yet: no\n"), "'Right. ...'"),
     ("exercises", lambda c: c[SOLUTION].update(metadata={"tags": ["solution"]}), "not folded"),
@@ -353,12 +355,16 @@ def test_solution_source(nb):
     assert guards.solution_source(nb, "1.3") == "def f(x):\n    return x + 3\n\n"
     with pytest.raises(KeyError):
         guards.solution_source(nb, "1.9")
+    nb["cells"][SOLUTION]["metadata"]["tags"] = []
+    with pytest.raises(ValueError, match="cell 10 is not the solution of exercise 1.1"):
+        guards.solution_source(nb, "1.1")
 
 
 # --- locked numbers -----------------------------------------------------------------------------
 
 LEDGER_OF_TEST = {"a.r1": "0.4312", "b.r1": "0.3890", "n": "10000", "t": "-0.0312", "big": "2.5"}
 LEDGER_OF_TEST |= {"c.gain": "0.0420", "c.low": "-0.0102", "c.high": "0.0900", "d": "0.4000"}
+LEDGER_OF_TEST["zero"] = "0.0000"
 
 RIGHT = [
     "It is 0.431<!--a.r1-->.",
@@ -396,6 +402,7 @@ WRONG = [
     ("It gains 43.1 points<!--a.r1:points-->.", "a difference"),
     ("It is 0.43<!--c.r1-->.", "no result 'c.r1'"),
     ("It is 0.43<!--03:a.r1-->.", "no result"),
+    ("It is 2 times<!--a.r1 / zero:times-->.", "cannot be computed"),
     ("Among 100,00<!--n-->.", "thousands"),
     ("Among 1,0000<!--n-->.", "thousands"),
     ("Among 10,001<!--n-->.", "disagrees"),
@@ -547,6 +554,15 @@ def test_results_drift_when_they_differ_by_more_than_the_tolerance(old, new, n_l
     assert len(list(refresh_notebooks.drift(old, new, 0.02))) == n_lines
 
 
+def test_refresh_rewrites_the_numbers_of_the_readme(tmp_path, monkeypatch, capsys):
+    readme = tmp_path / "README.md"
+    readme.write_text("It is 0.4<!--02:a-->, and 0.5<!--fixed-->.\n")
+    monkeypatch.setattr(refresh_notebooks, "README", readme)
+    refresh_notebooks._write_readme({"02": {"a": "0.7312"}})
+    assert readme.read_text() == "It is 0.7<!--02:a-->, and 0.5<!--fixed-->.\n"
+    assert "+It is 0.7" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("source", "code"),
     [
@@ -650,5 +666,10 @@ def test_a_readers_copy_gives_way_to_the_committed_notebook(project, monkeypatch
     path.write_text(source.replace('"name": "python",', '"name": "python", "version": "3.13",'))
     assert list(read()) == [path] and "run and saved with 1 of its cells changed" in read()[path]
     assert guards.load_committed(path) == committed
+    monkeypatch.setenv("PATH", "")  # without git, or in a folder that it does not know
+    assert read() == {}
+    monkeypatch.undo()
     shutil.rmtree(project / ".git")
+    monkeypatch.setattr(guards, "ROOT", project)
+    monkeypatch.setattr(guards, "NOTEBOOKS", [path])
     assert read() == {}
