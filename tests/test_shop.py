@@ -5,6 +5,7 @@ import importlib
 import re
 
 import numpy as np
+import PIL
 import pytest
 
 import course
@@ -57,7 +58,10 @@ def test_the_products_are_those_of_the_first_edition():
     made = course.make_catalogue(200, random_state=5)
     words = hashlib.sha256("\n".join(made.texts).encode()).hexdigest()
     pixels = hashlib.sha256(made.images.tobytes()).hexdigest()
-    assert (words[:16], pixels[:16]) == ("f2d37dcc5f636ed2", "24d7328d9c00812d")
+    assert words[:16] == "f2d37dcc5f636ed2"
+    # Pillow before 11.3 fills the rims of some shapes otherwise: 3 values in 10,000, by 26 of 255.
+    is_old = tuple(map(int, PIL.__version__.split(".")[:2])) < (11, 3)
+    assert pixels[:16] == ("e0ee77c14c31c3b4" if is_old else "24d7328d9c00812d")
 
 
 def test_shapes_and_types(products):
