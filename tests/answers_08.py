@@ -1,17 +1,19 @@
 """The exercises of a notebook: their checks, and mistakes with part of the hint each must get."""
 
 import collections
+import heapq
 import math
 
 import numpy as np
 
 from course import exercises_08
 
+SCOPE = {"heapq": heapq}
 CHECKS = {
     "8.1": ("join", exercises_08.check_join),
     "8.2": ("how_many", exercises_08.check_how_many),
-    "8.3": ("cost_per_query", exercises_08.check_cost),
-    "8.4": ("node_range", exercises_08.check_nodes),
+    "8.3": ("walk_on", exercises_08.check_walk_on),
+    "8.4": ("gain", exercises_08.check_gain),
 }
 
 
@@ -51,30 +53,58 @@ def fetch_all_when_short(passes, k, share):
     return passes.shape[1] if n == -1 else n
 
 
-def cost_by_loop(readings, n, nlist, d, *, centres=lambda n, nlist: n * nlist, each=True):
-    costs = []
-    for before, after in zip(readings[:-1], readings[1:], strict=True):
-        total = d * (after - before + centres(n, nlist))
-        costs.append(total / n if each else total)
-    return np.array(costs)
+def walk_by_table(links, far, start, ef, passes, *, kept_of=None, through=None, least=None):
+    """Walk with one table of what has been met and what has been opened."""
+    kept_of = passes if kept_of is None else kept_of
+    through = [True] * len(far) if through is None else through
+    met, opened = {start}, set()
+
+    def best():
+        return sorted((i for i in met if kept_of[i]), key=lambda i: far[i])[:ef]
+
+    while todo := [i for i in met - opened if through[i] or i == start]:
+        here = min(todo, key=lambda i: far[i])
+        if len(best()) >= (least or ef) and far[here] > far[best()[-1]]:
+            break
+        opened.add(here)
+        met |= set(links[here])
+    return best(), len(met), met, len(opened)
 
 
-def nodes_by_loop(n, row, gb, usable, copies, *, whole=math.ceil, swap=True):
-    shares = sorted(usable, reverse=swap)
-    return tuple(
-        copies * whole(n * b / (s * gb) / 10**9) for b, s in zip(row, shares, strict=True)
-    )
+def walk_right(*arguments):
+    return walk_by_table(*arguments)[:2]
 
 
-def nodes_rounded_late(n, row, gb, usable, copies):
-    return nodes_by_loop(copies * n, row, gb, usable, 1)
+def walk_and_drop(links, far, start, ef, passes):
+    kept, n, *_ = walk_by_table(links, far, start, ef, passes, kept_of=[True] * len(far))
+    return [i for i in kept if passes[i]], n
+
+
+def walk_as_ever(links, far, start, ef, passes):
+    _, n, met, _ = walk_by_table(links, far, start, ef, passes, kept_of=[True] * len(far))
+    return sorted((i for i in met if passes[i]), key=lambda i: far[i])[:ef], n
+
+
+def walk_with_its_start(links, far, start, ef, passes):
+    kept_of = [bool(p) or i == start for i, p in enumerate(passes)]
+    return walk_by_table(links, far, start, ef, passes, kept_of=kept_of)[:2]
+
+
+def walk_counting_opened(*arguments):
+    kept, _, _, n = walk_by_table(*arguments)
+    return kept, n
+
+
+def gain_by_loop(hybrid, parts, mix, *, choose=max):
+    reached = [sum(m * x for m, x in zip(mix, part, strict=True)) for part in parts]
+    return sum(m * x for m, x in zip(mix, hybrid, strict=True)) - choose(reached)
 
 
 RIGHT = [
     ("8.1", joined),
     ("8.2", fetch_by_loop),
-    ("8.3", cost_by_loop),
-    ("8.4", nodes_by_loop),
+    ("8.3", walk_right),
+    ("8.4", gain_by_loop),
 ]
 WRONG = [
     ("8.1", chained, "one list after the other"),
@@ -89,14 +119,14 @@ WRONG = [
     ("8.2", lambda p, k, share: fetch_by_loop(p, 1, share), "the first that passes"),
     ("8.2", lambda *a: fetch_by_loop(*a, reached=lambda g, w: g > w), "reached exactly"),
     ("8.2", fetch_all_when_short, "return -1"),
-    ("8.3", lambda r, n, nlist, d: d * (nlist + r[1:] / n), "the difference of two readings"),
-    ("8.3", lambda *a: cost_by_loop(*a, centres=lambda n, c: 0), "the centres of all nlist"),
-    ("8.3", lambda *a: cost_by_loop(*a, centres=lambda n, c: c), "not one query for all"),
-    ("8.3", lambda *a: cost_by_loop(*a, each=False), "cost of a whole run"),
-    ("8.3", lambda r, n, nlist, d: cost_by_loop(r, n, nlist, 1), "one distance multiplies"),
-    ("8.4", lambda *a: nodes_by_loop(*a, swap=False), "in the *most* usable memory"),
-    ("8.4", lambda *a: nodes_by_loop(*a, whole=math.floor), "round up"),
-    ("8.4", nodes_rounded_late, "do not share a node"),
-    ("8.4", lambda n, r, gb, u, c: nodes_by_loop(n, r, gb, u, 1), "plan for one copy"),
-    ("8.4", lambda n, r, gb, u, c: nodes_by_loop(n, r, gb, (1, 1), c), "to the brim"),
+    ("8.3", walk_and_drop, "you drop at the end what fails"),
+    ("8.3", walk_as_ever, "ends where it ends without a filter"),
+    ("8.3", lambda *a: walk_by_table(*a, through=a[4])[:2], "walked through too"),
+    ("8.3", walk_with_its_start, "only if it passes"),
+    ("8.3", lambda *a: walk_by_table(*a, least=1)[:2], "while fewer than ef"),
+    ("8.3", walk_counting_opened, "count those compared"),
+    ("8.4", lambda h, p, m: sum(m * (h - p.max(0))), "the best part of each kind"),
+    ("8.4", lambda h, p, m: h.mean() - max(row.mean() for row in p), "weigh all kinds alike"),
+    ("8.4", lambda *a: gain_by_loop(*a, choose=np.mean), "the mean of the parts"),
+    ("8.4", lambda *a: -gain_by_loop(*a), "what the join has more"),
 ]

@@ -1,9 +1,8 @@
 """Connections to Milvus, a server process on this machine, and cells that end without the engine.
 
-An address is either a folder whose name ends in .db, which Milvus Lite opens inside this process,
-or ``http://host:port`` of a server or a cluster. Importing this module needs neither package.
-``python engines.py server ...`` is ``milvus-lite server ...`` that ends with its parent: it stops
-when its standard input closes, which the operating system does for a parent that was killed.
+Importing this module needs neither package. ``python engines.py server ...`` is ``milvus-lite
+server ...`` that ends with its parent: it stops when its standard input closes, which the
+operating system does for a parent that was killed.
 """
 
 import _thread
@@ -22,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+import unittest.mock
 import urllib.parse
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC would write notes of its own to stderr
@@ -42,10 +42,8 @@ def missing():
 
 
 def _can_import(name):
-    try:
+    with contextlib.suppress(ImportError, ValueError):
         return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):
-        return False
 
 
 def check():
@@ -92,7 +90,8 @@ def address():
 def connect(uri, *, token="", timeout=10.0):
     """Return a ``pymilvus.MilvusClient`` that has answered, or raise EngineError in time.
 
-    ``token`` is ``user:password``, or the key, of a server that asks for one.
+    ``uri`` is a folder whose name ends in .db, opened inside this process, or ``http://host:port``
+    of a server or cluster; ``token`` is its ``user:password`` or key, if it asks for one.
     """
     pymilvus, uri = _pymilvus(), str(uri)
     is_remote = "://" in uri
@@ -101,16 +100,14 @@ def connect(uri, *, token="", timeout=10.0):
     if is_remote:
         _knock(uri, timeout)
     elif pathlib.Path(uri).is_file():
-        raise EngineError(
-            f"{uri} is a file, not a folder: made by version 2 of Milvus Lite? Version 3 cannot "
-            "read it. Choose a new name, and insert the rows again"
-        )
+        told = "made by version 2 of Milvus Lite? Choose a new name, and insert the rows again"
+        raise EngineError(f"{uri} is a file, not a folder: {told}")
     with _overheard("milvus_lite.server_manager") as errors:
         try:
             client = pymilvus.MilvusClient(uri, token=token, timeout=timeout)
             client.list_collections(timeout=timeout)
         except pymilvus.MilvusException as error:
-            told = _remote_fault(uri, timeout, error) if is_remote else _folder_fault(uri, errors)
+            told = _remote_fault(uri, error) if is_remote else _folder_fault(uri, errors)
             raise EngineError(told) from error
     return client
 
@@ -127,16 +124,12 @@ def _pymilvus():
     """Import and return pymilvus, quiet on stderr."""
     if lacking := missing():
         raise EngineError(f"not installed: {', '.join(lacking)}; run {INSTALL}")
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
-    os.environ.update(ONE_THREAD)  # read once, when FAISS is loaded
     try:
-        importlib.import_module("faiss")
+        with unittest.mock.patch.dict(os.environ, ONE_THREAD):  # read once, when FAISS is loaded
+            importlib.import_module("faiss")
         pymilvus = importlib.import_module("pymilvus")
     except Exception as error:  # pymilvus refuses a MILVUS_URI that is a path, for one
         raise EngineError(f"pymilvus cannot be imported: {error}; is MILVUS_URI set?") from error
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
     for name in ("pymilvus", "milvus_lite"):  # errors come as exceptions; say them once
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     return pymilvus
@@ -165,19 +158,15 @@ def _knock(uri, timeout):
         where = parsed.hostname, parsed.port or (443 if parsed.scheme == "https" else 19530)
         socket.create_connection(where, timeout).close()
     except (OSError, ValueError) as error:
-        raise EngineError(
-            f"nothing answers at {uri} ({error}): is the server running, and the address right?"
-        ) from error
+        told = f"nothing answers at {uri} ({error}): is the server running, the address right?"
+        raise EngineError(told) from error
 
 
-def _remote_fault(uri, timeout, error):
+def _remote_fault(uri, error):
     """Say why an address that accepts connections gave no client."""
     if any(word in str(error).lower() for word in ("auth", "token", "password")):
         return f"{uri} refuses this user: set VECTOR_TOKEN to user:password, or to the key"
-    return (
-        f"{uri} accepts connections but did not answer as Milvus within {timeout:g} s: "
-        "is it another program, or a server that is still starting?"
-    )
+    return f"{uri} did not answer as Milvus: is it another program, or still starting?"
 
 
 def _folder_fault(uri, errors):
@@ -185,11 +174,16 @@ def _folder_fault(uri, errors):
     if not pathlib.Path(uri).absolute().parent.is_dir():
         return f"the folder that {uri} should stand in does not exist: create it first"
     if any(type(error).__name__ == "DataDirLockedError" for error in errors):
-        return (
-            f"{uri} is held by another process, a notebook or a server: only one at a time can "
-            "open it. Close that one, or serve the folder and let both connect to the server"
-        )
+        return _held(uri)
     return f"{uri} could not be opened: {errors[0]!r}" if errors else f"{uri} did not open"
+
+
+def _held(folder):
+    """Say what to do about a folder that somebody else has open."""
+    return (
+        f"{folder} is held by another process, a notebook or a server: only one at a time can "
+        "open it. Close that one, or serve the folder and let both connect to the server"
+    )
 
 
 def workspace():
@@ -206,18 +200,9 @@ def workspace():
 class Server:
     """``milvus-lite server`` on this machine only, as a process that ends with this one.
 
-    Use it as a context manager, or call `start` and `stop`.
-
-    Parameters
-    ----------
-    folder : str or path, where the data lie; created if there is none
-    port : int, optional; a free one by default
-    timeout : float, seconds that it may take to answer
-
-    Attributes
-    ----------
-    uri : str, where it answers, once it is started
-    process : subprocess.Popen, None while it is stopped
+    Use it as a context manager, or call `start` and `stop`. The data lie in ``folder``; ``port``
+    is a free one unless given; ``timeout`` is in seconds. Once started it answers at ``uri``;
+    ``process`` is None while it is stopped.
     """
 
     _serving = {}  # the running servers of this process, by their folder
@@ -269,24 +254,17 @@ class Server:
         self._said.seek(0)
         last = self._said.read().decode(errors="replace").strip().rpartition("\n")[2]
         if "DataDirLockedError" in last:
-            return (
-                f"the folder {self.folder} is held by another process, a notebook or a server: "
-                "close that one, or choose another folder"
-            )
+            return _held(self.folder)
         return f"the server ended at once: {last.strip() or 'it said nothing'}"
-
-    def stop(self):
-        """Ask the server to end, wait for it, and kill it if it does not."""
-        self._end()
 
     def kill(self):
         """End the process at once, unasked; the operating system keeps what it was given."""
         if self.process is not None:
             self.process.kill()
-        self._end()
+        self.stop()
 
-    def _end(self):
-        """Close what the server listens to, wait, and give back what it held."""
+    def stop(self):
+        """Ask the server to end, by closing what it listens to; kill it if it does not."""
         atexit.unregister(self.stop)
         if self.process is None:
             return

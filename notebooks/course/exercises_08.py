@@ -1,5 +1,7 @@
 """Checks of the exercises of notebook 08. None of them needs the engine."""
 
+import heapq
+
 import numpy as np
 
 from .checks import Check, Mistake
@@ -176,110 +178,152 @@ check_how_many = Check(
     ],
 )
 
-# --- 8.3: the cost of a query from counters ------------------------------------------------------
+# --- 8.3: a walk that goes on until enough pass --------------------------------------------------
+
+_LINE = [[1], [0, 2], [1, 3], [2, 4], [3, 5], [4]]
+_STAR = [[1, 2, 3], [0], [0], [0]]
 
 
-def _cost_probes():
+def _walk_probes():
+    def far(*distances):
+        return np.array(distances, dtype=float)
+
+    def passes(*ids, n=6):
+        return np.isin(np.arange(n), ids)
+
     return [
-        # 1000, 2000 and 5000 distances for 10 queries: 100, 200, 500 a query, and 20 centres.
-        ((np.array([0, 1000, 3000, 8000]), 10, 20, 4), np.array([480.0, 880.0, 2080.0])),
-        ((np.array([500, 900]), 4, 100, 64), np.array([12800.0])),  # the counter stood at 500
-        ((np.array([7, 7, 107]), 100, 1, 2), np.array([2.0, 4.0])),
+        # All the way to the only one that passes.
+        ((_LINE, far(1, 2, 3, 4, 5, 6), 0, 1, passes(5)), ([5], 6)),
+        # 1 is kept; 2 is compared, and worse.
+        ((_LINE, far(3, 1, 2, 4, 5, 6), 0, 1, passes(1, 5)), ([1], 3)),
+        # Two are wanted, so it goes on to 5.
+        ((_LINE, far(3, 1, 2, 4, 5, 6), 0, 2, passes(1, 5)), ([1, 5], 6)),
+        ((_LINE, far(6, 5, 4, 3, 2, 1), 0, 2, passes(0, 1, 3)), ([3, 1], 6)),
+        ((_STAR, far(2, 1, 3, 4), 0, 2, passes(0, 2, 3, n=4)), ([0, 2], 4)),
+        ((_STAR, far(2, 1, 3, 4), 1, 3, passes(n=4)), ([], 4)),  # none passes
     ]
 
 
-def _cost(readings, n, nlist, d):
-    return np.array(
-        [((b - a) / n + nlist) * d for a, b in zip(readings, readings[1:], strict=False)]
+def _walk(
+    links, far, start, ef, passes, *, keeps=None, enters=None, enough=None, count="compared"
+):
+    """Walk with each decision open, so that mistakes can be told apart."""
+    keeps = passes if keeps is None else keeps
+    compared, opened = [start], 0
+    queue, kept = [(far[start], start)], [(far[start], start)] if keeps[start] else []
+    while queue:
+        distance, here = heapq.heappop(queue)
+        if kept and len(kept) >= (enough or ef) and distance > kept[-1][0]:
+            break
+        opened += 1
+        for other in links[here]:
+            if other not in compared:
+                compared.append(other)
+                if enters is None or enters[other]:
+                    heapq.heappush(queue, (far[other], other))
+                if keeps[other]:
+                    kept = sorted([*kept, (far[other], other)])[:ef]
+    return [i for _, i in kept], len(compared) if count == "compared" else opened, compared
+
+
+def _kept_and_count(*arguments, **options):
+    return _walk(*arguments, **options)[:2]
+
+
+def _dropped_after(links, far, start, ef, passes):
+    kept, n = _kept_and_count(links, far, start, ef, passes, keeps=np.ones(len(far), bool))
+    return [i for i in kept if passes[i]], n
+
+
+def _second_list(links, far, start, ef, passes):
+    _, n, met = _walk(links, far, start, ef, passes, keeps=np.ones(len(far), bool))
+    return sorted((i for i in met if passes[i]), key=lambda i: far[i])[:ef], n
+
+
+def _start_kept(links, far, start, ef, passes):
+    return _kept_and_count(
+        links, far, start, ef, passes, keeps=passes | (np.arange(len(far)) == start)
     )
 
 
-check_cost = Check(
-    _cost_probes,
-    right="Differences of readings, centres included, per query, times the numbers in a vector.",
+check_walk_on = Check(
+    _walk_probes,
+    right="It finds what passes, and the rarer that is, the more points it compares.",
     mistakes=[
         Mistake(
-            "readings, not differences",
-            "the counter only grows: a run's own distances are the difference of two readings.",
-            like=lambda r, n, nlist, d: (r[1:] / n + nlist) * d,
+            "dropped after",
+            "you drop at the end what fails; then failing points fill kept and end the walk. Let "
+            "them into the queue, not into kept.",
+            like=_dropped_after,
         ),
         Mistake(
-            "centres forgotten",
-            "each query is compared with the centres of all nlist cells too.",
-            like=lambda r, n, nlist, d: _cost(r, n, 0, d),
+            "a second list",
+            "your walk ends where it ends without a filter, as in section 3; only points that "
+            "pass may fill kept.",
+            like=_second_list,
         ),
         Mistake(
-            "centres once",
-            "every query is compared with the centres, not one query for all.",
-            like=lambda r, n, nlist, d: (np.diff(r) + nlist) / n * d,
+            "through passing points only",
+            "you follow links of passing points only; those that fail are walked through too.",
+            like=lambda *a: _kept_and_count(*a, enters=a[4]),
         ),
         Mistake(
-            "all queries",
-            "you return the cost of a whole run; divide the distances by the queries.",
-            like=lambda r, n, nlist, d: (np.diff(r) + n * nlist) * d,
+            "the start unasked",
+            "the start is kept only if it passes.",
+            like=_start_kept,
         ),
         Mistake(
-            "distances",
-            "you return distances; one distance multiplies d numbers.",
-            like=lambda r, n, nlist, d: _cost(r, n, nlist, 1),
+            "one is enough",
+            "you stop as soon as the queue is worse than what is kept; go on while fewer than ef "
+            "are kept.",
+            like=lambda *a: _kept_and_count(*a, enough=1),
+        ),
+        Mistake(
+            "opened",
+            "you count the points opened; count those compared with the query.",
+            like=lambda *a: _kept_and_count(*a, count="opened"),
         ),
     ],
 )
 
-# --- 8.4: nodes as a range -----------------------------------------------------------------------
+# --- 8.4: does joining pay for a mix -------------------------------------------------------------
 
 
-def _node_probes():
+def _gain_probes():
+    hybrid, parts = np.array([0.9, 0.4, 0.6]), np.array([[0.0, 0.6, 0.7], [1.0, 0.1, 0.0]])
     return [
-        # 200 million rows of 2,200 bytes are 440 GB: 9 nodes with 51.2 GB; 2,850: 570, 15 of 38.4.
-        ((200e6, (2200, 2850), 64, (0.6, 0.8), 2), (18, 30)),
-        ((200e6, (2200, 2850), 64, (0.6, 0.8), 1), (9, 15)),
-        ((1e9, (400, 600), 64, (0.6, 0.8), 2), (16, 32)),
-        ((1e6, (400, 400), 64, (0.5, 0.5), 3), (3, 3)),
-        ((1e8, (480, 490), 100, (0.48, 0.5), 2), (2, 4)),
+        # Parts reach 0.3 and 0.525 on the first mix, the join 0.7.
+        ((hybrid, parts, np.array([0.5, 0.25, 0.25])), 0.7 - 0.525),
+        ((hybrid, parts, np.array([0.1, 0.8, 0.1])), 0.47 - 0.55),
+        ((hybrid[:2], parts[:, :2], np.array([0.0, 1.0])), 0.4 - 0.6),
+        ((np.array([0.5, 0.5]), np.eye(2), np.array([0.25, 0.75])), -0.25),
     ]
 
 
-def _range(n, row, gb, usable, copies, *, up=np.ceil, order=(1, 0), unit=1e9):
-    per_copy = [up(n * b / (usable[o] * gb * unit)) for b, o in zip(row, order, strict=True)]
-    return tuple(int(copies * m) for m in per_copy)
-
-
-def _after_copies(n, row, gb, usable, copies):
-    few, many = (n * copies * b / (s * gb * 1e9) for b, s in zip(row, usable[::-1], strict=True))
-    return int(np.ceil(few)), int(np.ceil(many))
-
-
-check_nodes = Check(
-    _node_probes,
-    right="A range says how much the readings differ, and what to measure before buying.",
+check_gain = Check(
+    _gain_probes,
+    right="Whether joining pays is a fact about your queries, not about joining.",
     mistakes=[
         Mistake(
-            "small with small",
-            "the fewest nodes come from the fewest bytes in the *most* usable memory, and the "
-            "most from the most bytes in the least.",
-            like=lambda *a: _range(*a, order=(0, 1)),
+            "the best part of each kind",
+            "you take the best part of each kind; the engine does not know the kind, so one part "
+            "must serve the whole mix.",
+            like=lambda h, p, mix: h @ mix - p.max(axis=0) @ mix,
         ),
         Mistake(
-            "rounded down",
-            "a part of a node is a node; round up.",
-            like=lambda *a: _range(*a, up=np.floor),
+            "a mix of equal shares",
+            "you weigh all kinds alike; weigh them by mix.",
+            like=lambda h, p, mix: h.mean() - p.mean(axis=1).max(),
         ),
         Mistake(
-            "rounded after the copies",
-            "round up for one copy first: two copies do not share a node, or it would take both "
-            "down with it.",
-            like=_after_copies,
+            "the mean part",
+            "you compare with the mean of the parts; compare with the best one.",
+            like=lambda h, p, mix: h @ mix - (p @ mix).mean(),
         ),
         Mistake(
-            "copies forgotten",
-            "you plan for one copy; each copy needs that many nodes.",
-            like=lambda n, row, gb, usable, copies: _range(n, row, gb, usable, 1),
-        ),
-        Mistake(
-            "all of the memory",
-            "you fill the nodes to the brim; only a share of their memory is usable.",
-            like=lambda n, row, gb, usable, copies: _range(n, row, gb, (1, 1), copies),
+            "the other way round",
+            "a gain is what the join has more.",
+            like=lambda h, p, mix: (p @ mix).max() - h @ mix,
         ),
     ],
 )
