@@ -206,54 +206,7 @@ check_sign = Check(
 )
 
 
-# --- 2.4 the other recall -----------------------------------------------------------------------
-
-
-def _share_probes():
-    S = np.array([[0.9, 0.1, 0.8, 0.3, 0.2], [0.2, 0.7, 0.1, 0.6, 0.5]])
-    right = np.array([[1, 0, 0, 1, 1], [0, 0, 1, 1, 0]], dtype=bool)
-    return [
-        ((S, right, 1), (1 / 3 + 0) / 2),
-        ((S, right, 2), (1 / 3 + 1 / 2) / 2),
-        ((S, right, 3), (2 / 3 + 1 / 2) / 2),
-        ((S, right, 5), 1.0),
-    ]
-
-
-def _first(S, right, k, sign=-1):
-    order = np.argsort(sign * S, axis=1)[:, :k]
-    return np.take_along_axis(right, order, axis=1)
-
-
-check_share = Check(
-    _share_probes,
-    right="With several right items, this recall is harder than being right once.",
-    mistakes=[
-        Mistake(
-            "any",
-            "one right item among the first k is not enough here; count how many were found.",
-            like=lambda S, right, k: np.mean(_first(S, right, k).any(axis=1)),
-        ),
-        Mistake(
-            "precision",
-            "divided by k it is precision; divide by the number of right items of the query.",
-            like=lambda S, right, k: np.mean(_first(S, right, k)),
-        ),
-        Mistake(
-            "pooled",
-            "take each query's share first, then the mean, so that each query counts alike.",
-            like=lambda S, right, k: _first(S, right, k).sum() / right.sum(),
-        ),
-        Mistake(
-            "smallest first",
-            "larger scores are better, and np.argsort puts the smallest first.",
-            like=lambda S, right, k: np.mean(_first(S, right, k, 1).sum(1) / right.sum(1)),
-        ),
-    ],
-)
-
-
-# --- 2.5 chance with several right --------------------------------------------------------------
+# --- 2.4 chance with several right --------------------------------------------------------------
 
 
 def _chance_probes():
