@@ -16,6 +16,7 @@ from nbval.plugin import get_sanitize_patterns
 import guards
 import readme_picture
 import refresh_notebooks
+import run_notebooks
 
 README = guards.ROOT / "README.md"
 load = functools.cache(guards.load_committed)
@@ -102,6 +103,12 @@ def test_readme_picture_shows_what_the_model_finds():
 def test_readme_names_what_exists():
     for target in re.findall(r"\]\(([^():#]+)\)", README.read_text(encoding="utf-8")):
         assert (guards.ROOT / target).exists(), f"README.md links to {target}, which is not there"
+
+
+def test_the_order_of_files_names_what_exists():
+    for start in run_notebooks.ORDER:
+        assert list(guards.ROOT.glob(f"{start}*")), start
+    assert {f"notebooks/{path.name[:2]}" for path in guards.NOTEBOOKS} <= {*run_notebooks.ORDER}
 
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=" ".join)
