@@ -200,22 +200,22 @@ def workspace():
 class Server:
     """``milvus-lite server`` on this machine only, as a process that ends with this one.
 
-    Use it as a context manager, or call `start` and `stop`. The data lie in ``folder``; ``port``
-    is a free one unless given; ``timeout`` is in seconds. Once started it answers at ``uri``;
-    ``process`` is None while it is stopped.
+    Use it as a context manager, or call `start` and `stop`. The data lie in ``folder``; after
+    ``timeout`` seconds it is given up. Once started it answers at ``uri``; ``process`` is None
+    while it is stopped.
     """
 
     _serving = {}  # the running servers of this process, by their folder
 
-    def __init__(self, folder, *, port=None, timeout=30.0):
-        self.folder, self.port, self.timeout, self.process = folder, port, timeout, None
+    def __init__(self, folder, *, timeout=30.0):
+        self.folder, self.timeout, self.process = folder, timeout, None
 
     def start(self):
         """Start, wait until it answers, and return self; EngineError if it does not."""
         pymilvus = _pymilvus()
         if (other := self._serving.get(str(self.folder))) is not None:
             other.stop()  # a cell that starts a server may run twice
-        port = _free_port(self.port)
+        port = _free_port()
         self.uri, self._said = f"http://127.0.0.1:{port}", tempfile.TemporaryFile()
         place = ["--host", "127.0.0.1", "--data-dir", str(self.folder), "--port", str(port)]
         self.process = subprocess.Popen(
@@ -287,16 +287,10 @@ class Server:
         self.stop()
 
 
-def _free_port(port):
-    """Return this port if nobody has it, or any free one for None; EngineError if it is taken."""
-    # The server itself would not notice: its sockets may share a port with those of another.
+def _free_port():
+    """Return a port that nobody has; two servers of gRPC would share one without a word."""
     with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port or 0))
-        except (OSError, OverflowError) as error:
-            raise EngineError(
-                f"port {port} is taken or not allowed ({error}): leave it out to get a free one"
-            ) from error
+        probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 

@@ -209,7 +209,7 @@ def _walk(
 ):
     """Walk with each decision open, so that mistakes can be told apart."""
     keeps = passes if keeps is None else keeps
-    compared, opened = [start], 0
+    compared, opened = {start: None}, 0  # as a list in order, and quickly searched
     queue, kept = [(far[start], start)], [(far[start], start)] if keeps[start] else []
     while queue:
         distance, here = heapq.heappop(queue)
@@ -218,7 +218,7 @@ def _walk(
         opened += 1
         for other in links[here]:
             if other not in compared:
-                compared.append(other)
+                compared[other] = None
                 if enters is None or enters[other]:
                     heapq.heappush(queue, (far[other], other))
                 if keeps[other]:
@@ -226,12 +226,13 @@ def _walk(
     return [i for _, i in kept], len(compared) if count == "compared" else opened, compared
 
 
-def _kept_and_count(*arguments, **options):
+def walk_on(*arguments, **options):
+    """Return (ids kept, nearest first, and the number of points compared)."""
     return _walk(*arguments, **options)[:2]
 
 
 def _dropped_after(links, far, start, ef, passes):
-    kept, n = _kept_and_count(links, far, start, ef, passes, keeps=np.ones(len(far), bool))
+    kept, n = walk_on(links, far, start, ef, passes, keeps=np.ones(len(far), bool))
     return [i for i in kept if passes[i]], n
 
 
@@ -241,9 +242,7 @@ def _second_list(links, far, start, ef, passes):
 
 
 def _start_kept(links, far, start, ef, passes):
-    return _kept_and_count(
-        links, far, start, ef, passes, keeps=passes | (np.arange(len(far)) == start)
-    )
+    return walk_on(links, far, start, ef, passes, keeps=passes | (np.arange(len(far)) == start))
 
 
 check_walk_on = Check(
@@ -265,7 +264,7 @@ check_walk_on = Check(
         Mistake(
             "through passing points only",
             "you follow links of passing points only; those that fail are walked through too.",
-            like=lambda *a: _kept_and_count(*a, enters=a[4]),
+            like=lambda *a: walk_on(*a, enters=a[4]),
         ),
         Mistake(
             "the start unasked",
@@ -276,12 +275,12 @@ check_walk_on = Check(
             "one is enough",
             "you stop as soon as the queue is worse than what is kept; go on while fewer than ef "
             "are kept.",
-            like=lambda *a: _kept_and_count(*a, enough=1),
+            like=lambda *a: walk_on(*a, enough=1),
         ),
         Mistake(
             "opened",
             "you count the points opened; count those compared with the query.",
-            like=lambda *a: _kept_and_count(*a, count="opened"),
+            like=lambda *a: walk_on(*a, count="opened"),
         ),
     ],
 )
