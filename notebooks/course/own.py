@@ -18,7 +18,7 @@ _folders = []  # kept alive for as long as Python runs, then removed
 
 
 @functools.cache
-def stand_in(n_families=300, n_siblings=4, random_state=0):
+def stand_in(n_families=240, n_siblings=4, random_state=0):
     """Write a small shop to a temporary folder, as shops are: a CSV file and a folder of photos.
 
     Products arrive in families: one shape in several colours, numbered one after the other. Every
