@@ -1,14 +1,13 @@
 """Cross-modal retrieval: photos find their descriptions, and descriptions their photos.
 
-Reads top to bottom: data, features, alignment, model, search, evaluation. The notebooks write each
-idea out in small steps; here stands the form one uses again. One item per row: ``X`` are image
-features (n, d_image), ``Y`` text features (n, d_text), ``E`` embeddings (n, d) with rows of unit
-length, ``S`` scores (n_queries, n_items). Rows of equal ``groups`` belong to one item: several
-captions of a picture, several photos of a product. Importing this module changes nothing; all
-randomness comes from ``random_state``.
+Reads top to bottom: data, features, alignment, model, search, evaluation; the notebooks write each
+idea out in small steps. One item per row: ``X`` are image features (n, d_image), ``Y`` text
+features (n, d_text), ``E`` embeddings (n, d) with rows of unit length, ``S`` scores (n_queries,
+n_items). Rows of equal ``groups`` belong to one item: several captions of a picture, several
+photos of a product. Importing changes nothing; all randomness comes from ``random_state``.
 """
 
-import collections.abc
+import collections
 import concurrent.futures
 import contextlib
 import csv
@@ -21,7 +20,6 @@ import numbers
 import os
 import pathlib
 import re
-import sys
 import threading
 import unicodedata
 import urllib.parse
@@ -68,7 +66,7 @@ class Catalogue:
         if kind != np.uint8 or len(shape) != 4 or shape[3] != 3:
             raise ValueError(f"images must be uint8 (n, height, width, 3); {kind} {shape} came")
         for name, rows in {"texts": self.texts, **self.attributes}.items():
-            if np.shape(rows)[:1] != (len(self),):
+            if np.shape(rows)[:1] != shape[:1]:
                 came = f"{np.shape(rows)[:1]} came for {len(self)} images"
                 raise ValueError(f"{name} must have one row per image; {came}")
         self.groups = group_numbers(groups, len(self))
@@ -140,8 +138,8 @@ def is_missing(value):
 
 def check_texts(texts, least=1):
     """Return texts as a list of str; raise unless they are a sequence of at least this many."""
-    is_table = isinstance(texts, str | collections.abc.Mapping | collections.abc.Set)
-    if is_table or getattr(texts, "ndim", 1) != 1 or not hasattr(texts, "__len__"):
+    is_table = isinstance(texts, str | dict | set) or getattr(texts, "ndim", 1) != 1
+    if is_table or not hasattr(texts, "__len__"):
         advice = "[text] for one, one column of a table, or its values"
         raise TypeError(f"texts must be a list of str; {type(texts).__name__} came: give {advice}")
     if len(texts) < least:
@@ -153,9 +151,8 @@ def check_texts(texts, least=1):
 
 
 def _say(line):
-    """Print a line; what the console's encoding cannot show comes as an escape."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    """Print a line; what not every console can show comes as an escape."""
+    print(line.encode("ascii", "backslashreplace").decode(), flush=True)
 
 
 def load_catalogue(
@@ -190,9 +187,9 @@ def load_catalogue(
             told = f"{name} has no column {column!r}, it has {list(columns)!r:.300}"
             raise ValueError(f"{told}; pass image_column and text_column, {PANDAS}")
     folder = pathlib.Path(folder or (pathlib.Path(table).parent if is_file else "."))
-    rows = zip(columns[text_column], columns[image_column], places, strict=True)
-    images, kept = _read_rows(folder, list(rows), bad, size)
-    _tell_bad_rows(name, bad, len(kept), on_error == "raise" or not kept)
+    rows = list(zip(columns[text_column], columns[image_column], places, strict=True))
+    images, kept = _read_rows(folder, rows, bad, size)
+    _tell_bad_rows(name, bad, len(bad) + len(kept), on_error == "raise" or not kept)
     values = {c: np.fromiter((v[i] for i in kept), object) for c, v in columns.items() if c}
     same = group_numbers([hashlib.sha256(photo).digest() for photo in images], len(images))
     groups = joined_groups(same, group_numbers(values.get(group_column), len(images)))
@@ -209,16 +206,14 @@ def _read_csv(path):
 
     A record over several lines is bad: a quote that never closes would swallow rows in silence.
     """
-    line, names, good, bad = 1, [], [], []
+    line, names, rows, bad = 1, None, [], []
     try:
         text = path.read_bytes().decode("utf-8-sig")
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        for fields in reader:
-            place, is_long = f"line {line}", reader.line_num > line
-            line = reader.line_num + 1
+        for fields in (reader := csv.reader(io.StringIO(text, newline=""), strict=True)):
+            place, is_long, line = f"line {line}", reader.line_num > line, reader.line_num + 1
             if not fields or fields[0].startswith("sep="):  # Excel's own mark
                 continue
-            if not names:
+            if names is None:
                 names = [name.strip() for name in fields]
             elif is_long:
                 bad.append((place, f"runs on over lines: does a quote never close? {PANDAS}"))
@@ -226,31 +221,30 @@ def _read_csv(path):
                 told = f"wrong number of fields: {n}, the header has {len(names)}"
                 bad.append((place, told))
             else:
-                good.append((place, fields))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name} is no CSV file in UTF-8; save it so, {PANDAS}") from error
-    except csv.Error as error:
-        told = f"{path.name}, line {line}: {error}; mend it (does a quote never close?)"
-        raise ValueError(f"{told}, {PANDAS}") from error
-    if not good + bad:
+                rows.append((place, fields))
+    except (UnicodeDecodeError, csv.Error) as error:
+        told = "is no CSV file in UTF-8; save it so"
+        if isinstance(error, csv.Error):
+            told = f"line {line}: {error}; mend it (does a quote never close?)"
+        raise ValueError(f"{path.name}, {told}, {PANDAS}") from error
+    if not rows + bad:
         raise ValueError(f"{path.name} is no CSV file with a header and rows, {PANDAS}")
     if len({*filter(None, names)}) < len([*filter(None, names)]):
         raise ValueError(f"{path.name} has columns of one name: {names!r:.300}; rename one")
-    columns = {name: [fields[i] for _, fields in good] for i, name in enumerate(names)}
-    return columns, [place for place, _ in good], bad
+    columns = {name: [fields[i] for _, fields in rows] for i, name in enumerate(names)}
+    return columns, [place for place, _ in rows], bad
 
 
 def _read_mapping(table):
     """Return the columns of a mapping as lists, the place of each row, and no bad rows."""
-    names = list(table.columns if hasattr(table, "columns") else getattr(table, "keys", list)())
-    if not names:
+    if not hasattr(table, "keys") or not len(table.keys()):
         kind = type(table).__name__
         raise TypeError(f"table must be a path or a mapping of columns; {kind} came")
-    columns = {name: list(table[name]) for name in names}
+    columns = {name: list(table[name]) for name in table.keys()}
     lengths = {name: len(values) for name, values in columns.items()}
-    if len({*lengths.values()}) > 1 or not lengths[names[0]]:
+    if len({*lengths.values()}) > 1 or not any(lengths.values()):
         raise ValueError(f"columns must be equally long and not empty; {lengths!r:.300} came")
-    return columns, [f"row {i}" for i in range(lengths[names[0]])], []
+    return columns, [f"row {i}" for i in range(max(lengths.values()))], []
 
 
 def _read_rows(folder, rows, bad, size):
@@ -262,9 +256,8 @@ def _read_rows(folder, rows, bad, size):
             if is_missing(text) or not isinstance(text, str) or "\0" in text:
                 raise ValueError(f"no text: {text!r:.60}")
             if isinstance(picture, str | os.PathLike | int | float):
-                images[len(kept)] = _open_picture(_find_picture(folder, picture, listed), size)
-            else:
-                images[len(kept)] = _fit(picture, size)
+                picture = _find_picture(folder, picture, listed)
+            images[len(kept)] = _fit(picture, size)
             kept.append(row)
         except (TypeError, ValueError) as error:
             bad.append((place, str(error)))
@@ -273,13 +266,13 @@ def _read_rows(folder, rows, bad, size):
     return images[: len(kept)], kept
 
 
-def _tell_bad_rows(name, bad, n_good, is_error):
+def _tell_bad_rows(name, bad, n_rows, is_error):
     """Raise ValueError with the counts of each kind and 20 bad rows, or print the counts."""
     kinds = collections.Counter(why.partition(":")[0] for _, why in bad).most_common()
     counts = ", ".join(f"{n:,} {kind}" for kind, n in kinds)
-    told = f"{name}: {len(bad):,} of {len(bad) + n_good:,} rows"
+    told = f"{name}: {len(bad):,} of {n_rows:,} rows"
     if bad and is_error:
-        advice = 'mend them, or pass on_error="skip"' if n_good else "no row is good"
+        advice = 'mend them, or pass on_error="skip"' if len(bad) < n_rows else "no row is good"
         lines = [f"\n  {place}: {why}" for place, why in bad[:20]]
         more = f"\n  and {len(bad) - 20} more" if len(bad) > 20 else ""
         raise ValueError(f"{told} are bad ({counts}); {advice}" + "".join(lines) + more)
@@ -297,35 +290,16 @@ def _find_picture(folder, name, listed):
     if os.path.isfile(path):  # a pipe is none: one would wait for it
         return path
 
-    def bare(name):  # without what differs between systems: case, Unicode form, escapes
-        return unicodedata.normalize("NFC", urllib.parse.unquote(name)).casefold()
+    def bare(name):  # without what differs between systems: case, Unicode form, escapes, ending
+        name = unicodedata.normalize("NFC", urllib.parse.unquote(name)).casefold()
+        return name, os.path.splitext(name)[0]
 
-    wanted = {bare(path.name), bare(path.name.removesuffix(".0"))}
     there = listed(path.parent) if os.path.isdir(path.parent) else []
-    like = [n for n in there if {bare(n), bare(os.path.splitext(n)[0])} & wanted]
-    hint = f" (there is {like[0]!r})" if like else ""
+    hint = next((f" (there is {n!r})" for n in there if {*bare(n)} & {*bare(path.name)}), "")
     if re.search(r"[|;]|, ", path.name):
         hint = " (several pictures in one field? Give each a row of its own)"
     kind = "a folder, not a file" if os.path.isdir(path) else "no such file"
     raise ValueError(f"{kind}: {name!r:.80}{hint}")
-
-
-def _open_picture(path, size):
-    """Return the picture in a file as uint8 (size, size, 3); ValueError if there is none."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # on oddities that Pillow copes with
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                if image.format == "EPS":  # a program, which Ghostscript may run for ever
-                    raise ValueError("an EPS file, save it as PNG")
-                image.draft(None, (3 * size, 3 * size))  # large JPEGs come smaller, and sooner
-                return _fit(image, size)
-    except Exception as error:  # a damaged file can fail a decoder in any way
-        why = getattr(error, "strerror", None) or error
-        why = "of no known format" if isinstance(error, UnidentifiedImageError) else why
-        told = f"{os.path.basename(path)!r:.80} ({why})"
-        raise ValueError(f"not a picture that can be read: {told:.250}") from error
 
 
 def as_photos(images, size):
@@ -339,29 +313,49 @@ def as_photos(images, size):
     if isinstance(images, Image.Image | str | os.PathLike) or not hasattr(images, "__len__"):
         kind = type(images).__name__
         raise TypeError(f"images must be an array or a list of pictures; {kind} came: [image]?")
-    shape, kind = np.shape(images) if hasattr(images, "shape") else (), getattr(images, "dtype", 0)
+    shape = getattr(images, "shape", ())
     if len(shape) == 2 or (len(shape) == 3 and shape[2] == 3):
         told = f"images must be many, (n, height, width, 3); one of shape {shape} came"
         raise ValueError(f"{told}: put it in a list, [image]")
     if len(images) == 0:
         raise ValueError("images is empty; at least one image is needed")
-    if kind == np.uint8 and shape[1:] == (size, size, 3):
+    if shape[1:] == (size, size, 3) and images.dtype == np.uint8:
         return images
     photos = []
     for row, image in enumerate(images):
         try:
-            is_path = isinstance(image, str | os.PathLike)
-            photos.append(_open_picture(image, size) if is_path else _fit(image, size))
+            photos.append(_fit(image, size))
         except (TypeError, ValueError) as error:
             raise type(error)(f"image {row}: {error}") from error
     return np.stack(photos)
 
 
 def _fit(image, size):
-    """Return one picture as uint8 (size, size, 3), its proportions kept."""
-    image = _rgb(image)
-    scale = size / max(image.size)
-    small = [max(1, round(side * scale)) for side in image.size]
+    """Return a picture (a path, an array, a Pillow image) as uint8 (size, size, 3), in proportion.
+
+    ValueError says why a file holds none.
+    """
+    if not isinstance(image, str | os.PathLike):
+        return _square(_rgb(image), size)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on oddities that Pillow copes with
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(image) as opened:
+                if opened.format == "EPS":  # a program, which Ghostscript may run for ever
+                    raise ValueError("an EPS file, save it as PNG")
+                opened.draft(None, (3 * size, 3 * size))  # large JPEGs come smaller, and sooner
+                return _square(_rgb(opened), size)
+    except Exception as error:  # a damaged file can fail a decoder in any way
+        why = getattr(error, "strerror", None) or error
+        why = "of no known format" if isinstance(error, UnidentifiedImageError) else why
+        told = f"{os.path.basename(image)!r:.80} ({why})"
+        raise ValueError(f"not a picture that can be read: {told:.250}") from error
+
+
+def _square(image, size):
+    """Return a Pillow image in RGB as uint8 (size, size, 3), padded where it is no square."""
+    small = [max(1, round(side * size / max(image.size))) for side in image.size]
     shrunk = image.resize(small, Image.Resampling.BICUBIC, reducing_gap=3)
     if small == [size, size]:
         return np.asarray(shrunk)
@@ -472,16 +466,22 @@ def image_views(photos):
     x = photos / np.float32(255)
     border = np.concatenate([x[:, 0], x[:, -1], x[:, :, 0], x[:, :, -1]], axis=1)
     backdrop = np.median(border, axis=1)[:, None, None]  # (n, 1, 1, 3)
-    boxes = _bounding_boxes(np.abs(x - backdrop).max(axis=3) > 0.08)
+    boxes = _bounding_boxes(_largest_difference(x, backdrop) > 0.08)
     cut = {"size": (48, 48), "resample": Image.Resampling.BILINEAR}
     crops = [Image.fromarray(p).resize(box=b, **cut) for p, b in zip(photos, boxes, strict=True)]
     product = np.stack([np.asarray(crop) for crop in crops]) / np.float32(255)
-    cover = np.clip(np.abs(product - backdrop).max(axis=3) / 0.08 - 0.5, 0, 1)
+    cover = np.clip(_largest_difference(product, backdrop) / 0.08 - 0.5, 0, 1)
     return {
         "edges of the photo": edge_directions(x, 8),
         "edges of the product": edge_directions(product, 6),
         "colours": colour_histograms(product[:, ::2, ::2], cover[:, ::2, ::2]),
     }
+
+
+def _largest_difference(x, y):
+    """Return the largest difference of the three channels; three maxima beat max(axis=3)."""
+    red, green, blue = np.moveaxis(np.abs(x - y), 3, 0)
+    return np.maximum(np.maximum(red, green), blue)
 
 
 def _bounding_boxes(mask):
@@ -513,7 +513,8 @@ def edge_directions(x, cell, n_directions=8):
     length, n, side = np.hypot(down, right) + 1e-3, len(x), x.shape[1] // cell
     turns = []
     for angle in (math.pi * i / n_directions for i in range(n_directions)):
-        along = ((right * math.cos(angle) + down * math.sin(angle)) / length) ** 4 * length
+        along = (right * math.cos(angle) + down * math.sin(angle)) / length
+        along = np.square(np.square(along)) * length  # many times as fast as along**4
         along = along[:, : side * cell, : side * cell].reshape(n, side, cell, side, cell)
         turns.append(along.mean(axis=(2, 4)))
     cells = np.stack(turns, axis=3)  # (n, side, side, 8)
@@ -1112,6 +1113,7 @@ class CrossModalModel(BaseEstimator):
 
         parts = (cls, ImageFeatures, TextFeatures, CCA, ContrastiveAligner)
         names = {f"{part.__module__}.{part.__name__}" for part in parts} | set(trusted)
+        names.add("scipy.sparse._csr.csr_matrix")  # numbers only, in old scikit-learn
         content = pathlib.Path(path).read_bytes()
         try:
             if unknown := set(skops.io.get_untrusted_types(data=content)) - names:

@@ -807,14 +807,14 @@ def test_a_limit_that_the_caller_set_counts(tmp_path, monkeypatch):
 
 
 def test_one_picture_is_held_at_a_time(tmp_path, monkeypatch):
-    real, alive = cm._fit, []
+    real, alive = cm._square, []
 
-    def fit(image, size):
+    def square(image, size):
         assert all(reference() is None for reference in alive)
         alive.append(weakref.ref(image))
         return real(image, size)
 
-    monkeypatch.setattr(cm, "_fit", fit)
+    monkeypatch.setattr(cm, "_square", square)
     cm.load_catalogue(shop(tmp_path, *[("good.png", "a mug")] * 10))
     assert len(alive) == 12
 
