@@ -11,8 +11,8 @@ import guards
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
 
 # 01 draws the shop and trains the model that others load; until both are saved, what needs neither
-# runs beside it, so that nothing is made twice. Else long ones come first, so that both workers end
-# at about the same time.
+# runs beside it, so that nothing is made twice. Then long ones come first, so that both workers
+# end at about the same time.
 ORDER = (
     *(f"notebooks/{number}" for number in ("01", "07", "06", "04", "05", "02", "03", "09", "08")),
     "tests/test_helper",
