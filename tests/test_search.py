@@ -1,4 +1,4 @@
-"""Exact search agrees with a full sort; the index with a dict, amid threads and kills."""
+"""Exact search agrees with a full sort; the index with a dict, and while threads change it."""
 
 import random
 import threading
