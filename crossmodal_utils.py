@@ -765,7 +765,7 @@ class CCA(_Aligner):
     The shared space has ``n_components`` dimensions, or fewer where the features have fewer.
     ``regularization``, one number or (image, text), is the shrinkage of `whitening`; 0 is
     classical CCA. Each direction is weighted by its correlation to the ``weight_power``, because
-    weak ones say less.
+    weak ones say less: 2 was better than 1 in the shop and on real photos, by several points.
 
     Attributes
     ----------
@@ -773,7 +773,7 @@ class CCA(_Aligner):
     image_, text_ : dicts with mean (d,), whiten (d, rank), linear (rank, n_components)
     """
 
-    def __init__(self, n_components=400, *, regularization=(0.1, 1.0), weight_power=1.0):
+    def __init__(self, n_components=400, *, regularization=(0.1, 1.0), weight_power=2.0):
         self.n_components = n_components
         self.regularization = regularization
         self.weight_power = weight_power

@@ -138,7 +138,7 @@ def test_cca_directions_have_these_correlations():
     )
     between = U.T @ V / len(X)
     assert np.allclose(between, np.diag(cca.correlations_), atol=1e-10)
-    weighted = cm.CCA(regularization=0).fit(X, Y)
+    weighted = cm.CCA(regularization=0, weight_power=1).fit(X, Y)
     assert np.allclose(weighted.transform_image(X), unit(U * cca.correlations_))
     assert np.allclose(weighted.transform_text(Y), unit(V * cca.correlations_))
 
@@ -623,16 +623,14 @@ def embeddings(model, features):
     return model.encode_features(X, "image"), model.encode_features(Y, "text")
 
 
-def test_contrastive_beats_cca_beats_chance(models, shop, features):
+def test_every_objective_beats_chance_by_far(models, shop, features):
     scores = {}
     for name, model in models.items():
         ranks = cm.evaluate(*embeddings(model, features), shop[1].texts)
         scores[name] = [cm.summarize(r)["r1"] for r in ranks.values()]
     chance = cm.chance_levels(200)["r1"]
     for side in range(2):
-        assert scores["cca"][side] > chance + 0.15
-        assert scores["contrastive"][side] > scores["cca"][side] + 0.03
-        assert scores["combined"][side] > scores["cca"][side] + 0.02
+        assert min(score[side] for score in scores.values()) > chance + 0.15
 
 
 @pytest.mark.parametrize("objective", ["cca", "contrastive", "combined"])
