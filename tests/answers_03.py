@@ -1,6 +1,8 @@
 """The exercises of a notebook: their checks, and mistakes with part of the hint each must get."""
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.special import softmax
 from scipy.stats import entropy
 
 from course import exercises_03
@@ -8,7 +10,7 @@ from course import exercises_03
 CHECKS = {
     "3.1": ("gap_noise", exercises_03.check_noise),
     "3.2": ("one_list", exercises_03.check_merge),
-    "3.3": ("perplexity_of", exercises_03.check_perplexity),
+    "3.3": ("width_for", exercises_03.check_width),
     "3.4": ("without", exercises_03.check_ignore),
 }
 
@@ -33,9 +35,26 @@ def merged(photos, texts, k, means=None, sign=-1):
     return np.array(lists)
 
 
-def shares(d, s, power=2, two=2):
-    p = np.array([np.exp(-(x**power) / (two * s * s)) for x in d])
-    return p / p.sum()
+def width(d, wanted, power=2, two=2, measure=np.exp, shift=True, root=True):
+    """Search over the logarithm of the width, with SciPy's softmax, entropy and root finder."""
+
+    def too_wide(log_sigma):
+        exponents = -(d**power) / (two * np.exp(2 * log_sigma))
+        p = softmax(exponents) if shift else np.exp(exponents) / np.exp(exponents).sum()
+        return measure(entropy(p)) - wanted
+
+    sigma = np.exp(brentq(too_wide, -7, 9, xtol=1e-13))
+    return sigma if root else sigma**2
+
+
+def naive(d, wanted, measure=np.exp):
+    low, high = 1e-3, 1e3
+    for _ in range(80):
+        sigma = (low + high) / 2
+        p = np.exp(-(d**2) / (2 * sigma**2))
+        p = p / p.sum()
+        low, high = (sigma, high) if measure(-(p * np.log(p)).sum()) < wanted else (low, sigma)
+    return sigma
 
 
 def removed(E, V, length=True, keep=False):
@@ -55,15 +74,10 @@ def subtracted(E, V):
     return rest / np.sqrt((rest**2).sum(1))[:, None]
 
 
-def not_normalised(d, s):
-    p = np.exp(-(d**2) / (2 * s * s))
-    return np.exp((p * d**2).sum() / (2 * s * s))
-
-
 RIGHT = [
     ("3.1", noise),
     ("3.2", merged),
-    ("3.3", lambda d, s: 2 ** entropy(shares(d, s), base=2)),
+    ("3.3", width),
     ("3.4", removed),
 ]
 
@@ -76,11 +90,13 @@ WRONG = [
     ("3.2", lambda p, t, k: merged(p, t, k, means=lambda S, q: 0), "photos still come first"),
     ("3.2", lambda p, t, k: merged(p, t, k, means=lambda S, q: S.mean(0)), "over queries"),
     ("3.2", lambda p, t, k: merged(p, t, k, sign=1), "the lowest"),
-    ("3.3", not_normalised, "must sum to 1"),
-    ("3.3", lambda d, s: np.exp(entropy(shares(d, s, power=1))), "to be squared"),
-    ("3.3", lambda d, s: entropy(shares(d, s)), "this is the entropy"),
-    ("3.3", lambda d, s: np.exp(entropy(shares(d, s), base=2)), "two bases"),
-    ("3.3", lambda d, s: np.exp(entropy(shares(d, s, two=1))), "2 below the line"),
+    ("3.3", naive, "off all before the exponential"),
+    ("3.3", lambda d, w: width(d, w, root=False), "the width squared"),
+    ("3.3", lambda d, w: 1 / (2 * width(d, w) ** 2), "return the width"),
+    ("3.3", lambda d, w: width(d, w, two=1), "2 below the line"),
+    ("3.3", lambda d, w: width(d, w, power=1), "to be squared"),
+    ("3.3", lambda d, w: naive(d, w, measure=float), "its exponential"),
+    ("3.3", lambda d, w: width(d, w, measure=lambda h: np.exp(h / np.log(2))), "two bases"),
     ("3.4", subtracted, "own part"),
     ("3.4", one_by_one, "make a basis"),
     ("3.4", lambda E, V: removed(E, V, keep=True), "the rest is wanted"),

@@ -102,57 +102,92 @@ check_merge = Check(
     ],
 )
 
-# --- 3.3: perplexity -----------------------------------------------------------------------------
+# --- 3.3: the width that t-SNE looks for ---------------------------------------------------------
+
+# Of each probe the width comes first, and its perplexity is computed by hand from the shares.
+_NEAR = np.array([1.0, 1.2, 1.5, 2.0, 2.2, 3.0])
 
 
-def _perplexity_probes():
-    near = np.array([1.0, 1.0, 1.0, 1.0])
-    some = np.array([1.0, 2.0, 2.0])
-    weights = np.exp([-0.5, -2.0, -2.0])
-    shares = weights / weights.sum()
-    wide = np.exp([-0.125, -0.5, -0.5])
-    wide = wide / wide.sum()
-    return [
-        ((some, 1.0), np.prod(shares**-shares)),
-        ((near, 1.0), 4.0),
-        ((some, 2.0), np.prod(wide**-wide)),
-    ]
+def _perplexity(d, sigma):
+    weights = np.exp((np.min(d) ** 2 - d**2) / (2 * sigma**2))
+    shares = weights[weights > 0] / weights.sum()
+    return np.prod(shares**-shares)
 
 
-def _entropy(exponents, normal=True, log=np.log):
-    p = np.exp(exponents)
-    p = p / p.sum() if normal else p
-    return -np.sum(p * log(p))
+def _width_probes():
+    far = np.array([0.5, 0.6, 60.0])
+    all_far = np.array([40.0, 40.1, 41.0])
+    probes = ((_NEAR, 0.4), (_NEAR, 2.0), (far, 0.5), (all_far, 0.8))
+    return [((d, _perplexity(d, sigma)), sigma) for d, sigma in probes]
 
 
-check_perplexity = Check(
-    _perplexity_probes,
-    right="Equal neighbours count in full, far ones in part: a number of neighbours.",
+def _times(factor):
+    return lambda answer, right, d, perplexity: np.isclose(answer, right * factor)
+
+
+def _power(power, factor=1.0):
+    return lambda answer, right, d, perplexity: np.isclose(answer, factor * right**power)
+
+
+def _search(measure):
+    """Return a function that finds the width at which a measure (d, sigma) has a value."""
+
+    def width(d, wanted):
+        low, high = 1e-3, 1e4
+        for _ in range(200):
+            middle = (low + high) / 2
+            low, high = (middle, high) if measure(d, middle) < wanted else (low, middle)
+        return middle
+
+    return width
+
+
+def _like(measure):
+    """Return whether an answer is the width by a wrong measure."""
+    return lambda answer, right, d, wanted: np.isclose(answer, _search(measure)(d, wanted))
+
+
+def _linear(d, sigma):
+    weights = np.exp((np.min(d) - d) / (2 * sigma**2))
+    shares = weights[weights > 0] / weights.sum()
+    return np.prod(shares**-shares)
+
+
+check_width = Check(
+    _width_probes,
+    right="Dense regions get a narrow bell, sparse ones a wide: so islands end equally wide.",
     mistakes=[
         Mistake(
-            "not normalised",
-            "the weights must sum to 1 before you take their entropy.",
-            like=lambda d, s: np.exp(_entropy(-(d**2) / (2 * s**2), normal=False)),
+            "underflow",
+            "the nearest neighbours are right, far ones are not: take the smallest squared "
+            "distance off all before the exponential, and drop shares of 0.",
+            when=lambda answer, right, d, wanted: np.max(d) > 30,
         ),
+        Mistake("variance", "this is the width squared; return its root.", when=_power(2)),
         Mistake(
-            "distance not squared",
-            "the distance in the exponent is to be squared.",
-            like=lambda d, s: np.exp(_entropy(-d / (2 * s**2))),
-        ),
-        Mistake(
-            "entropy",
-            "this is the entropy; its exponential is a number of neighbours.",
-            like=lambda d, s: _entropy(-(d**2) / (2 * s**2)),
-        ),
-        Mistake(
-            "two bases",
-            "you mix two bases: with log2 the entropy is an exponent of 2, with log of e.",
-            like=lambda d, s: np.exp(_entropy(-(d**2) / (2 * s**2), log=np.log2)),
+            "precision",
+            "this is the factor before the squared distance; return the width.",
+            when=_power(-2, 0.5),
         ),
         Mistake(
             "factor 2 forgotten",
             "a normal density has 2 below the line in its exponent.",
-            like=lambda d, s: np.exp(_entropy(-(d**2) / s**2)),
+            when=_times(2**0.5),
+        ),
+        Mistake(
+            "distance not squared",
+            "the distance in the exponent is to be squared.",
+            when=_like(_linear),
+        ),
+        Mistake(
+            "entropy",
+            "you bring the entropy to the wanted number; its exponential is the perplexity.",
+            when=_like(lambda d, sigma: np.log(_perplexity(d, sigma))),
+        ),
+        Mistake(
+            "two bases",
+            "you mix two bases: with log2 the entropy is an exponent of 2, with log of e.",
+            when=_like(lambda d, sigma: np.exp(np.log2(_perplexity(d, sigma)))),
         ),
     ],
 )
