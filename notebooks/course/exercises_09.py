@@ -40,7 +40,7 @@ def _in_turn(P, W):
 
 check_any_colour = Check(
     _any_colour_probes,
-    right="What is left of the photo has nothing to say about colour.",
+    right="What is left of the photo is at right angles to every one of the words.",
     mistakes=[
         Mistake(
             "length",
