@@ -135,8 +135,8 @@ def test_long_texts_are_cut_or_averaged(page, encoder, photos):
     start, other, short = encode([long + "mug " * 90, long + "hat", "red mug"])
     np.testing.assert_allclose(start, other, atol=1e-6)
     assert np.abs(start - short).max() > 1e-3
-    rows = page["by_sentence"](["A red mug. It has dots! Blue?", "A hat."], encode)
-    mean = encode(["A red mug.", "It has dots!", "Blue?"]).mean(axis=0)
+    rows = page["by_sentence"](["A red mug, 4.9 of 5. It has dots! Blue?", "A hat."], encode)
+    mean = encode(["A red mug, 4.9 of 5.", "It has dots!", "Blue?"]).mean(axis=0)
     np.testing.assert_allclose(rows[0], mean / np.linalg.norm(mean), atol=1e-5)
     np.testing.assert_allclose(rows[1], encode(["A hat."])[0], atol=1e-5)
 
