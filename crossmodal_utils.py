@@ -7,7 +7,7 @@ n_items). Rows of equal ``groups`` belong to one item: several captions of a pic
 photos of a product. Importing changes nothing; all randomness comes from ``random_state``.
 """
 
-import collections
+import collections.abc
 import concurrent.futures
 import contextlib
 import csv
@@ -20,6 +20,7 @@ import numbers
 import os
 import pathlib
 import re
+import sys
 import threading
 import unicodedata
 import urllib.parse
@@ -138,8 +139,8 @@ def is_missing(value):
 
 def check_texts(texts, least=1):
     """Return texts as a list of str; raise unless they are a sequence of at least this many."""
-    is_table = isinstance(texts, str | dict | set) or getattr(texts, "ndim", 1) != 1
-    if is_table or not hasattr(texts, "__len__"):
+    is_table = isinstance(texts, str | collections.abc.Mapping | collections.abc.Set)
+    if is_table or getattr(texts, "ndim", 1) != 1 or not hasattr(texts, "__len__"):
         advice = "[text] for one, one column of a table, or its values"
         raise TypeError(f"texts must be a list of str; {type(texts).__name__} came: give {advice}")
     if len(texts) < least:
@@ -151,8 +152,9 @@ def check_texts(texts, least=1):
 
 
 def _say(line):
-    """Print a line; what not every console can show comes as an escape."""
-    print(line.encode("ascii", "backslashreplace").decode(), flush=True)
+    """Print a line; what the console's encoding cannot show comes as an escape."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def load_catalogue(
@@ -211,7 +213,7 @@ def _read_csv(path):
         text = path.read_bytes().decode("utf-8-sig")
         for fields in (reader := csv.reader(io.StringIO(text, newline=""), strict=True)):
             place, is_long, line = f"line {line}", reader.line_num > line, reader.line_num + 1
-            if not fields or fields[0].startswith("sep="):  # Excel's own mark
+            if not fields or (names is None and fields[0].startswith("sep=")):  # Excel's mark
                 continue
             if names is None:
                 names = [name.strip() for name in fields]
@@ -223,10 +225,10 @@ def _read_csv(path):
             else:
                 rows.append((place, fields))
     except (UnicodeDecodeError, csv.Error) as error:
-        told = "is no CSV file in UTF-8; save it so"
+        told = " is no CSV file in UTF-8; save it so"
         if isinstance(error, csv.Error):
-            told = f"line {line}: {error}; mend it (does a quote never close?)"
-        raise ValueError(f"{path.name}, {told}, {PANDAS}") from error
+            told = f", line {line}: {error}; mend it (does a quote never close?)"
+        raise ValueError(f"{path.name}{told}, {PANDAS}") from error
     if not rows + bad:
         raise ValueError(f"{path.name} is no CSV file with a header and rows, {PANDAS}")
     if len({*filter(None, names)}) < len([*filter(None, names)]):
@@ -237,10 +239,11 @@ def _read_csv(path):
 
 def _read_mapping(table):
     """Return the columns of a mapping as lists, the place of each row, and no bad rows."""
-    if not hasattr(table, "keys") or not len(table.keys()):
+    names = list(table.columns if hasattr(table, "columns") else getattr(table, "keys", list)())
+    if not names:
         kind = type(table).__name__
         raise TypeError(f"table must be a path or a mapping of columns; {kind} came")
-    columns = {name: list(table[name]) for name in table.keys()}
+    columns = {name: list(table[name]) for name in names}
     lengths = {name: len(values) for name, values in columns.items()}
     if len({*lengths.values()}) > 1 or not any(lengths.values()):
         raise ValueError(f"columns must be equally long and not empty; {lengths!r:.300} came")
@@ -294,8 +297,8 @@ def _find_picture(folder, name, listed):
         name = unicodedata.normalize("NFC", urllib.parse.unquote(name)).casefold()
         return name, os.path.splitext(name)[0]
 
-    there = listed(path.parent) if os.path.isdir(path.parent) else []
-    hint = next((f" (there is {n!r})" for n in there if {*bare(n)} & {*bare(path.name)}), "")
+    wanted, there = bare(path.name), listed(path.parent) if os.path.isdir(path.parent) else []
+    hint = next((f" (there is {n!r})" for n in there if {*bare(n)} & {*wanted}), "")
     if re.search(r"[|;]|, ", path.name):
         hint = " (several pictures in one field? Give each a row of its own)"
     kind = "a folder, not a file" if os.path.isdir(path) else "no such file"
@@ -750,7 +753,7 @@ class _Aligner(BaseEstimator):
         if len(X) < 2:
             raise ValueError(f"at least 2 pairs are needed to align; {len(X)} came")
         shrinkage = np.atleast_1d(self.regularization)
-        if len(shrinkage) > 2 or not (shrinkage >= 0).all():  # NaN is neither
+        if shrinkage.shape not in ((1,), (2,)) or not (shrinkage >= 0).all():  # NaN is not
             told = "regularization must be one number >= 0, or two"
             raise ValueError(f"{told}; {self.regularization!r} came")
         (mean, W), (other, V) = whitening(X, shrinkage[0]), whitening(Y, shrinkage[-1])
@@ -1002,7 +1005,7 @@ class CrossModalModel(BaseEstimator):
         optional, is a tuple of images, texts and, if there are any, groups, for early stopping;
         nothing of it enters the features.
         """
-        self._n_neighbours()
+        self._n_neighbours()  # checks the options before time is spent
         if len(check_texts(texts)) != len(images):
             raise ValueError(f"one text per image is needed; {len(images)} and {len(texts)} came")
         image_features = self._part("image_features", ImageFeatures)
@@ -1023,13 +1026,13 @@ class CrossModalModel(BaseEstimator):
         `encode_features` encodes rows. ``validation`` and ``groups`` are as in `fit`, with rows in
         place of images and texts.
         """
-        aligners, bank = [], {}
-        if self._n_neighbours() is not None and self.objective != "contrastive":
+        aligners, bank, n_neighbours = [], {}, self._n_neighbours()
+        if self.objective != "contrastive":
             aligners.append((clone(self.cca) if self.cca is not None else CCA()).fit(X, Y))
         if self.objective != "cca":
             aligner = self._part("contrastive", ContrastiveAligner)
             aligners.append(aligner.fit(X, Y, validation=validation, groups=groups))
-        if self._n_neighbours():
+        if n_neighbours:
             some = np.linspace(0, len(X) - 1, min(len(X), 4000)).astype(int)
             rows = {"image": (np.asarray(Y)[some], "text"), "text": (np.asarray(X)[some], "image")}
             bank = {s: _unit_rows(aligners, *of).astype(np.float32) for s, of in rows.items()}

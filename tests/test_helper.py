@@ -591,6 +591,7 @@ def test_one_letter_words_and_digits_count():
         ("red shirt", TypeError, "str came"),
         ({"sku": "red shirt"}, TypeError, "dict came"),
         ({"red shirt"}, TypeError, "set came"),
+        (frozenset({"red shirt"}), TypeError, "frozenset came"),
         (np.array([["red shirt"]]), TypeError, "one column"),
         (iter(["red shirt"]), TypeError, "list of str"),
         ([], ValueError, "empty"),
@@ -623,14 +624,19 @@ def embeddings(model, features):
     return model.encode_features(X, "image"), model.encode_features(Y, "text")
 
 
-def test_every_objective_beats_chance_by_far(models, shop, features):
+def test_every_objective_beats_chance_by_far_and_cca_weighted_once(models, shop, features):
+    image, text, (X, Y), _ = features
+    cca = cm.CCA(weight_power=1)
+    weighted = cm.CrossModalModel(objective="cca", cca=cca).fit_aligners(X, Y, image, text)
     scores = {}
-    for name, model in models.items():
+    for name, model in {**models, "once": weighted}.items():
         ranks = cm.evaluate(*embeddings(model, features), shop[1].texts)
         scores[name] = [cm.summarize(r)["r1"] for r in ranks.values()]
-    chance = cm.chance_levels(200)["r1"]
+    chance, once = cm.chance_levels(200)["r1"], scores["once"]
     for side in range(2):
         assert min(score[side] for score in scores.values()) > chance + 0.15
+        assert scores["contrastive"][side] > once[side] + 0.03
+        assert scores["combined"][side] > once[side] + 0.02
 
 
 @pytest.mark.parametrize("objective", ["cca", "contrastive", "combined"])

@@ -666,6 +666,12 @@ def test_odd_texts_are_kept(tmp_path, text):
     assert cm.load_catalogue(shop(tmp_path, ("good.png", text))).texts[2] == text.strip()
 
 
+def test_a_row_that_looks_like_excels_line_is_a_row(tmp_path):
+    path = shop(tmp_path)
+    path.write_text("text,image\na mug,good.png\nsep=,good.png\n")
+    assert cm.load_catalogue(path).texts == ["a mug", "sep="]
+
+
 @pytest.mark.parametrize("data", [encoded() + b"tail", encoded("JPEG") + b"tail" * 100])
 def test_what_stands_behind_a_picture_does_not_matter(tmp_path, data):
     assert np.abs(load_one(tmp_path, data, size=SIDE).astype(float) - photo()).mean() < 5
@@ -738,6 +744,12 @@ def test_any_mapping_of_columns_is_a_table(tmp_path):
         catalogue = cm.load_catalogue(frame, folder=tmp_path / "a")
         assert catalogue.texts == ["a", "b", "c"] and catalogue.images[2].max() == 18
         assert catalogue.attributes["price"][0] == 1.5
+
+    class Frame:  # as Polars has it: columns, and no keys
+        columns = list(table)
+        __getitem__ = staticmethod(table.__getitem__)
+
+    assert cm.load_catalogue(Frame(), folder=tmp_path / "a").texts == ["a", "b", "c"]
     whole = {"image": [np.asarray(PHOTO), PHOTO, tmp_path / "a" / "1.png"], "text": ["a"] * 3}
     assert np.array_equal(*cm.load_catalogue(whole).images[:2])
     for bad, told in (({"image": [1], "text": []}, "equally long"), ({}, "mapping of columns")):
@@ -751,6 +763,9 @@ def test_any_console_can_show_what_was_skipped(tmp_path, monkeypatch, encoding):
     console = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     monkeypatch.setattr(sys, "stdout", console)
     assert len(cm.load_catalogue(tmp_path / "\u4ea7\u54c1.csv", on_error="skip")) == 2
+    console.flush()
+    name = "\u4ea7\u54c1" if encoding == "utf-8" else "\\u4ea7\\u54c1"
+    assert console.buffer.getvalue().decode(encoding).startswith(f"{name}.csv: 1 of 3 rows")
 
 
 def test_pixels_of_other_depths_are_scaled_by_their_range_or_named():
