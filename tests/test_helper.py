@@ -282,10 +282,9 @@ def test_tower_gradient_agrees_with_differences():
 # --- training -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("change", [{}, {"start": "random"}])
-def test_training_lowers_the_loss_and_repeats_itself(change):
+def test_training_lowers_the_loss_and_repeats_itself():
     X, Y = correlated_views()
-    options = {**SMALL, "learning_rate": 3e-3, **change}
+    options = {**SMALL, "learning_rate": 3e-3}
     one, two = (cm.ContrastiveAligner(**options).fit(X, Y) for _ in range(2))
     assert one.loss_.shape == (8,) and one.loss_[-1] < one.loss_[0] - 0.05
     assert np.array_equal(one.transform_image(X), two.transform_image(X))
@@ -330,7 +329,6 @@ def test_equal_texts_are_not_negatives(monkeypatch):
         {"temperature": 0},
         {"learning_rate": "fast"},
         {"epochs": 0},
-        {"start": "zero"},
         {"patience": 0},
         {"batch_size": 2.5},
         {"n_components": 0},
@@ -713,7 +711,7 @@ def test_bad_input_to_the_model(models, shop, features):
     model, test = models["cca"], shop[1]
     before = model.encode_text(test.texts)
     cases = (
-        (lambda: model.encode_image(test.images[0]), ValueError, "images must be many"),
+        (lambda: model.encode_image(test.images[0]), ValueError, "images must be an array"),
         (lambda: model.encode_image(test.images / 255), TypeError, "float64"),
         (lambda: model.encode_text(test.texts[0]), TypeError, "str came"),
         (lambda: model.encode_text([None]), TypeError, "row 0"),
@@ -829,7 +827,7 @@ class Stranger(cm.CCA):
 def test_types_that_are_not_trusted_are_refused_and_can_be_named(features, tmp_path):
     image, text, (X, Y), _ = features
     cm.CrossModalModel(objective="cca", cca=Stranger()).fit_aligners(X, Y).save(tmp_path / "m")
-    with pytest.raises(ValueError, match="not trusted.*Stranger"):
+    with pytest.raises(ValueError, match="Untrusted.*Stranger"):
         cm.CrossModalModel.load(tmp_path / "m")
     loaded = cm.CrossModalModel.load(tmp_path / "m", trusted=[f"{__name__}.Stranger"])
     assert isinstance(loaded.aligners_[0], Stranger)
