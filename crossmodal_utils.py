@@ -794,10 +794,10 @@ def tower_gradient(X, W, grad_E):
 class ContrastiveAligner(_Aligner):
     """Two linear towers trained with InfoNCE: gradients by hand, Adam, warm-up and cosine decay.
 
-    Features are whitened with the shrinkage ``regularization``, and training starts where `CCA`
-    ends, in at most ``n_components`` dimensions. A batch has about ``batch_size`` pairs; there are
-    at most ``epochs`` passes over the pairs. With validation pairs, it stops after ``patience``
-    epochs without a better loss.
+    Features are whitened with the shrinkage ``regularization``. Training starts where `CCA` ends,
+    or with ``start="random"``, in at most ``n_components`` dimensions. A batch has about
+    ``batch_size`` pairs; there are at most ``epochs`` passes over the pairs. With validation
+    pairs, it stops after ``patience`` epochs without a better loss.
 
     Fitted, it has ``image_`` and ``text_`` as `CCA`; ``loss_`` and ``validation_loss_`` (epochs
     run,), in nats; ``best_epoch_``, counted from 1, whose weights are kept.
@@ -812,6 +812,7 @@ class ContrastiveAligner(_Aligner):
         batch_size=512,
         epochs=15,
         learning_rate=1e-3,
+        start="cca",
         patience=4,
         random_state=0,
     ):
@@ -821,6 +822,7 @@ class ContrastiveAligner(_Aligner):
         self.batch_size = batch_size
         self.epochs = epochs
         self.learning_rate = learning_rate
+        self.start = start
         self.patience = patience
         self.random_state = random_state
 
@@ -830,16 +832,15 @@ class ContrastiveAligner(_Aligner):
         Rows of one of the ``groups``, n values, and rows of equal texts are not each other's
         negatives. ``validation`` is a tuple of two such matrices and, optionally, their groups.
         """
+        if self.start not in ("cca", "random"):
+            raise ValueError(f'start must be "cca" or "random"; {self.start!r} came')
         for name in ("batch_size", "epochs", "n_components", "patience"):
             check_scalar(getattr(self, name), name, numbers.Integral, min_val=1)
         for name in ("temperature", "learning_rate"):
             check_scalar(getattr(self, name), name, numbers.Real, min_val=1e-9)
-        start = CCA(self.n_components, regularization=self.regularization, weight_power=1.0)
-        start.fit(X_image, X_text)
-        self.image_, self.text_, best = start.image_, start.text_, (np.inf, None)
-        A = (np.asarray(X_image, dtype=float) - self.image_["mean"]) @ self.image_["whiten"]
-        B = (np.asarray(X_text, dtype=float) - self.text_["mean"]) @ self.text_["whiten"]
-        labels, rng = _same_items(X_text, groups), np.random.default_rng(self.random_state)
+        rng = np.random.default_rng(self.random_state)
+        A, B = self._start(X_image, X_text, rng)
+        labels, best = _same_items(X_text, groups), (np.inf, None)
         if validation:
             self._validation_loss(*validation)  # checks them before time is spent
         self.loss_, self.validation_loss_, moments = [], [], {"steps": 0}
@@ -858,6 +859,18 @@ class ContrastiveAligner(_Aligner):
         _, self.image_, self.text_ = best
         self.loss_, self.validation_loss_ = np.array(self.loss_), np.array(self.validation_loss_)
         return self
+
+    def _start(self, X_image, X_text, rng):
+        """Set the first maps of both sides; return the whitened features."""
+        cca = CCA(self.n_components, regularization=self.regularization, weight_power=1.0)
+        cca.fit(X_image, X_text)
+        self.image_, self.text_, whitened = cca.image_, cca.text_, []
+        for X, maps in ((X_image, self.image_), (X_text, self.text_)):
+            whitened.append((np.asarray(X, dtype=float) - maps["mean"]) @ maps["whiten"])
+            if self.start == "random":
+                rank, k = maps["linear"].shape
+                maps["linear"] = rng.normal(0, rank**-0.5, (rank, k))
+        return whitened
 
     def _validation_loss(self, X, Y, groups=None):
         """Return the loss of validation pairs, all in one batch."""

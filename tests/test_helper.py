@@ -282,9 +282,10 @@ def test_tower_gradient_agrees_with_differences():
 # --- training -----------------------------------------------------------------------------------
 
 
-def test_training_lowers_the_loss_and_repeats_itself():
+@pytest.mark.parametrize("change", [{}, {"start": "random"}])
+def test_training_lowers_the_loss_and_repeats_itself(change):
     X, Y = correlated_views()
-    options = {**SMALL, "learning_rate": 3e-3}
+    options = {**SMALL, "learning_rate": 3e-3, **change}
     one, two = (cm.ContrastiveAligner(**options).fit(X, Y) for _ in range(2))
     assert one.loss_.shape == (8,) and one.loss_[-1] < one.loss_[0] - 0.05
     assert np.array_equal(one.transform_image(X), two.transform_image(X))
@@ -329,6 +330,7 @@ def test_equal_texts_are_not_negatives(monkeypatch):
         {"temperature": 0},
         {"learning_rate": "fast"},
         {"epochs": 0},
+        {"start": "zero"},
         {"patience": 0},
         {"batch_size": 2.5},
         {"n_components": 0},
