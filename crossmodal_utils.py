@@ -25,6 +25,7 @@ import warnings
 
 import numpy as np
 import scipy.sparse
+import scipy.special
 import scipy.stats
 import threadpoolctl
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -322,12 +323,9 @@ def as_photos(images, size):
 def _fit(image, size):
     """Return a picture (a path, an array, a Pillow image) as uint8 (size, size, 3), padded."""
     image = _open(image, size) if isinstance(image, str | os.PathLike) else _rgb(image)
-    small = [max(1, round(side * size / max(image.size))) for side in image.size]
-    shrunk = image.resize(small, Image.Resampling.BICUBIC, reducing_gap=3)
     border = np.asarray(image)[[0, -1]].reshape(-1, 3)
-    canvas = Image.new("RGB", (size, size), tuple(np.median(border, axis=0).astype(int).tolist()))
-    canvas.paste(shrunk, ((size - small[0]) // 2, (size - small[1]) // 2))
-    return np.asarray(canvas)
+    colour = tuple(np.median(border, axis=0).astype(int).tolist())
+    return np.asarray(ImageOps.pad(image, (size, size), Image.Resampling.BICUBIC, colour))
 
 
 def _open(path, size):
@@ -437,10 +435,11 @@ def _in_batches(function, photos):
 
 
 def image_views(photos):
-    """Return three raw views {name: float (n, d)} of uint8 photos (n, size, size, 3).
+    """Return four raw views {name: float (n, d)} of uint8 photos (n, size, size, 3).
 
-    Edge directions over the photo and over the product, and colours of the product on a 3 x 3
-    grid. The product is what differs from the backdrop, the median colour of the photo's border.
+    Edge directions over the photo and over the product; colours of the product on a 3 x 3 grid,
+    and finer ones of all of it. The product is what differs from the backdrop, the median colour
+    of the photo's border.
     """
     x = photos / np.float32(255)
     border = np.concatenate([x[:, 0], x[:, -1], x[:, :, 0], x[:, :, -1]], axis=1)
@@ -449,11 +448,12 @@ def image_views(photos):
     cut = {"size": (48, 48), "resample": Image.Resampling.BILINEAR}
     crops = [Image.fromarray(p).resize(box=b, **cut) for p, b in zip(photos, boxes, strict=True)]
     product = np.stack([np.asarray(crop) for crop in crops]) / np.float32(255)
-    cover = np.clip(_largest_difference(product, backdrop) / 0.08 - 0.5, 0, 1)
+    cover = np.clip(_largest_difference(product, backdrop) / 0.08 - 0.5, 0, 1)[:, ::2, ::2]
     return {
         "edges of the photo": edge_directions(x, 8),
         "edges of the product": edge_directions(product, 6),
-        "colours": colour_histograms(product[:, ::2, ::2], cover[:, ::2, ::2]),
+        "colours": colour_histograms(product[:, ::2, ::2], cover, grid=3, bins=6),
+        "fine colours": colour_histograms(product[:, ::2, ::2], cover, grid=1, bins=10),
     }
 
 
@@ -502,7 +502,7 @@ def edge_directions(x, cell, n_directions=8):
     return np.sqrt(cells / np.sqrt(around + 1e-3)[..., None]).reshape(n, -1)
 
 
-def colour_histograms(x, cover, grid=3, bins=6):
+def colour_histograms(x, cover, grid, bins):
     """Return the square root of colour histograms, (n, grid**2 * bins**3), in cells of a grid.
 
     ``x`` is float (n, side, side, 3) from 0 to 1, ``cover`` (n, side, side) how much each pixel
@@ -554,7 +554,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):
             check_scalar(getattr(self, name), name, numbers.Integral, min_val=1)
         counts, terms, n_words = _count_words(texts, self.ngrams[1])
         known = n_words >= self.ngrams[0]
-        self.views_ = {"words": self._learn(_damped(counts[:, known]), terms[known])}
+        self.views_ = {"words": self._learn(counts[:, known], terms[known])}
         if self.letters is not None:
             runs, found = _count_runs(terms[n_words == 1], self.letters)
             self.views_["letters"] = self._learn(counts[:, n_words == 1] @ runs, found)
@@ -574,9 +574,8 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         check_is_fitted(self, "n_features_out_")
         rows = self._rows(*_count_words(texts, self.ngrams[1]))
         if unknown := np.mean(~np.any([part.any(axis=1) for part in rows], axis=0)):
-            warnings.warn(
-                f"{unknown:.1%} of the texts hold no known word or letters", stacklevel=2
-            )
+            told = f"{unknown:.1%} of the texts hold no known word or letters"
+            warnings.warn(told, stacklevel=2)
         return self._scaled(rows)
 
     def _scaled(self, rows):
@@ -602,7 +601,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         """Return each view's rows, of unit length, or of zeros where nothing is known."""
         words, letters = self.views_["words"], self.views_.get("letters")
         _, known, place = np.intersect1d(terms, words["terms"], return_indices=True)
-        rows = [normalize(_damped(counts[:, known]) @ words["table"][place])]
+        rows = [normalize(counts[:, known] @ words["table"][place])]
         if letters:
             runs, _ = _count_runs(terms[n_words == 1], self.letters, letters["terms"])
             rows.append(normalize(counts[:, n_words == 1] @ (runs @ letters["table"])))
@@ -638,13 +637,6 @@ def _count_runs(words, letters, runs=None):
     counter = CountVectorizer(analyzer="char_wb", vocabulary=runs, **options)
     counts = counter.fit_transform([*words, "a"])[:-1]
     return counts, counter.get_feature_names_out().astype(str)
-
-
-def _damped(counts):
-    """Return counts with 1 + log(count) in place of each count: the second time says less."""
-    counts = counts.copy()
-    counts.data = 1 + np.log(counts.data)
-    return counts
 
 
 # --- Alignment: from two feature spaces into one shared space ------------------------------------
@@ -767,14 +759,12 @@ def info_nce(E_image, E_text, temperature, targets=None):
     """
     n = len(E_image)
     T = np.eye(n) if targets is None else targets
-    S = E_image @ E_text.T / temperature  # (n, n)
-    loss, G = 0.0, np.zeros_like(S)
+    loss, G = 0.0, np.zeros((n, n))
+    S = E_image @ E_text.T / temperature
     for scores, target, flip in ((S, T, False), (S.T, T.T, True)):
-        scores = scores - scores.max(axis=1, keepdims=True)  # or exp would overflow
-        total = np.exp(scores).sum(axis=1, keepdims=True)
-        P = np.exp(scores) / total  # softmax of each row
-        loss -= (target * (scores - np.log(total))).sum() / (2 * n)
-        difference = (P - target) / (2 * n * temperature)
+        log_P = scipy.special.log_softmax(scores, axis=1)
+        loss -= (target * log_P).sum() / (2 * n)
+        difference = (np.exp(log_P) - target) / (2 * n * temperature)
         G += difference.T if flip else difference
     return float(loss), G @ E_text, G.T @ E_image
 
