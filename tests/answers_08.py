@@ -1,19 +1,17 @@
 """The exercises of a notebook: their checks, and mistakes with part of the hint each must get."""
 
 import collections
-import heapq
 import math
 
 import numpy as np
 
 from course import exercises_08
 
-SCOPE = {"heapq": heapq}
 CHECKS = {
     "8.1": ("join", exercises_08.check_join),
     "8.2": ("how_many", exercises_08.check_how_many),
-    "8.3": ("walk_on", exercises_08.check_walk_on),
-    "8.4": ("gain", exercises_08.check_gain),
+    "8.3": ("cost", exercises_08.check_cost),
+    "8.4": ("plan", exercises_08.check_plan),
 }
 
 
@@ -53,58 +51,65 @@ def fetch_all_when_short(passes, k, share):
     return passes.shape[1] if n == -1 else n
 
 
-def walk_by_table(links, far, start, ef, passes, *, kept_of=None, through=None, least=None):
-    """Walk with one table of what has been met and what has been opened."""
-    kept_of = passes if kept_of is None else kept_of
-    through = [True] * len(far) if through is None else through
-    met, opened = {start}, set()
-
-    def best():
-        return sorted((i for i in met if kept_of[i]), key=lambda i: far[i])[:ef]
-
-    while todo := [i for i in met - opened if through[i] or i == start]:
-        here = min(todo, key=lambda i: far[i])
-        if len(best()) >= (least or ef) and far[here] > far[best()[-1]]:
-            break
-        opened.add(here)
-        met |= set(links[here])
-    return best(), len(met), met, len(opened)
+def cost_by_loop(counter, asked, cells, d, code, *, row=None, centre=None, reset=False):
+    before, read, share = 0, [], []
+    for reading, questions in zip(counter.tolist(), asked.tolist(), strict=True):
+        rows = (reading - before) / questions * (code if row is None else row)
+        coarse = cells * 4 * d if centre is None else centre(questions)
+        read.append(rows + coarse)
+        share.append(coarse / (rows + coarse))
+        before = 0 if reset else reading
+    return read, share
 
 
-def walk_right(*arguments):
-    return walk_by_table(*arguments)[:2]
+def cost_of_rows(counter, asked, cells, d, code):
+    read, share = map(np.array, cost_by_loop(counter, asked, cells, d, code))
+    return read - 4 * cells * d, share
 
 
-def walk_and_drop(links, far, start, ef, passes):
-    kept, n, *_ = walk_by_table(links, far, start, ef, passes, kept_of=[True] * len(far))
-    return [i for i in kept if passes[i]], n
+def cost_and_ratio(*arguments):
+    read, share = map(np.array, cost_by_loop(*arguments))
+    return read, share / (1 - share)
 
 
-def walk_as_ever(links, far, start, ef, passes):
-    _, n, met, _ = walk_by_table(links, far, start, ef, passes, kept_of=[True] * len(far))
-    return sorted((i for i in met if passes[i]), key=lambda i: far[i])[:ef], n
+def plan_by_hand(
+    n, widths, readings, usable, copies, node, *, up=True, low=-1, high=0, least=True
+):
+    """Return both ends; usable sorted at places low and high serves the fewest and the most."""
+    sizes = sorted(
+        (sum(per_row + per_number * d for d in widths), name)
+        for name, (per_row, per_number) in readings.items()
+    )
+    ends, usable = [], sorted(usable)
+    for (size, name), share in ((sizes[0], usable[low]), (sizes[-1], usable[high])):
+        count = int(copies * n * size // (share * node))
+        count += up and copies * n * size > count * share * node
+        ends.append((max(count, copies) if least else count, name))
+    return ends
 
 
-def walk_with_its_start(links, far, start, ef, passes):
-    kept_of = [bool(p) or i == start for i, p in enumerate(passes)]
-    return walk_by_table(links, far, start, ef, passes, kept_of=kept_of)[:2]
+def plan_each_alone(n, widths, *rest):
+    low, high = zip(*(plan_by_hand(n, (d,), *rest) for d in widths), strict=True)
+    return [(sum(x for x, _ in low), low[0][1]), (sum(x for x, _ in high), high[0][1])]
 
 
-def walk_counting_opened(*arguments):
-    kept, _, _, n = walk_by_table(*arguments)
-    return kept, n
+def plan_with_mixed_readings(n, widths, readings, usable, copies, node):
+    sizes = [[b + c * d for b, c in readings.values()] for d in widths]
+    low = math.ceil(copies * n * sum(map(min, sizes)) / (max(usable) * node))
+    high = math.ceil(copies * n * sum(map(max, sizes)) / (min(usable) * node))
+    return [(max(low, copies), "rule"), (max(high, copies), "file")]
 
 
-def gain_by_loop(hybrid, parts, mix, *, choose=max):
-    reached = [sum(m * x for m, x in zip(mix, part, strict=True)) for part in parts]
-    return sum(m * x for m, x in zip(mix, hybrid, strict=True)) - choose(reached)
+def plan_without_reason(*arguments):
+    (low, name), (high, other) = plan_by_hand(*arguments)
+    return [(low, other), (high, name)]
 
 
 RIGHT = [
     ("8.1", joined),
     ("8.2", fetch_by_loop),
-    ("8.3", walk_right),
-    ("8.4", gain_by_loop),
+    ("8.3", cost_by_loop),
+    ("8.4", plan_by_hand),
 ]
 WRONG = [
     ("8.1", chained, "one list after the other"),
@@ -119,14 +124,19 @@ WRONG = [
     ("8.2", lambda p, k, share: fetch_by_loop(p, 1, share), "the first that passes"),
     ("8.2", lambda *a: fetch_by_loop(*a, reached=lambda g, w: g > w), "reached exactly"),
     ("8.2", fetch_all_when_short, "return -1"),
-    ("8.3", walk_and_drop, "you drop at the end what fails"),
-    ("8.3", walk_as_ever, "ends where it ends without a filter"),
-    ("8.3", lambda *a: walk_by_table(*a, through=a[4])[:2], "walked through too"),
-    ("8.3", walk_with_its_start, "only if it passes"),
-    ("8.3", lambda *a: walk_by_table(*a, least=1)[:2], "while fewer than ef"),
-    ("8.3", walk_counting_opened, "count those compared"),
-    ("8.4", lambda h, p, m: sum(m * (h - p.max(0))), "the best part of each kind"),
-    ("8.4", lambda h, p, m: h.mean() - max(row.mean() for row in p), "weigh all kinds alike"),
-    ("8.4", lambda *a: gain_by_loop(*a, choose=np.mean), "the mean of the parts"),
-    ("8.4", lambda *a: -gain_by_loop(*a), "what the join has more"),
+    ("8.3", lambda *a: cost_by_loop(*a, reset=True), "the counter is never reset"),
+    ("8.3", lambda c, q, *a: cost_by_loop(c, np.ones_like(q), *a), "what a batch reads"),
+    ("8.3", cost_of_rows, "did not count the centres"),
+    ("8.3", lambda *a: cost_by_loop(*a, centre=lambda n: 4 * a[2] * a[3] / n), "the batch once"),
+    ("8.3", lambda *a: cost_by_loop(*a, centre=lambda n: a[2] * a[4]), "a centre as a code"),
+    ("8.3", lambda *a: cost_by_loop(*a, row=4 * a[3]), "it is stored as a code"),
+    ("8.3", cost_and_ratio, "of both together"),
+    ("8.4", lambda n, w, *a: plan_by_hand(n, w[-1:], *a), "both collections are in memory"),
+    ("8.4", lambda n, w, r, u, c, node: plan_by_hand(n, w, r, u, 1, node), "as many times as"),
+    ("8.4", lambda *a: plan_by_hand(*a, low=0, high=-1), "the largest share of each"),
+    ("8.4", lambda *a: plan_by_hand(*a, up=False), "round up"),
+    ("8.4", lambda *a: plan_by_hand(*a, least=False), "as many nodes as copies"),
+    ("8.4", plan_with_mixed_readings, "one reading holds for both"),
+    ("8.4", plan_each_alone, "add before you round"),
+    ("8.4", plan_without_reason, "the names are not"),
 ]

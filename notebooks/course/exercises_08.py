@@ -1,6 +1,6 @@
 """Checks of the exercises of notebook 08. None of them needs the engine."""
 
-import heapq
+import math
 
 import numpy as np
 
@@ -178,151 +178,169 @@ check_how_many = Check(
     ],
 )
 
-# --- 8.3: a walk that goes on until enough pass --------------------------------------------------
-
-_LINE = [[1], [0, 2], [1, 3], [2, 4], [3, 5], [4]]
-_STAR = [[1, 2, 3], [0], [0], [0]]
+# --- 8.3: what a question costs, from counters ---------------------------------------------------
 
 
-def _walk_probes():
-    def far(*distances):
-        return np.array(distances, dtype=float)
-
-    def passes(*ids, n=6):
-        return np.isin(np.arange(n), ids)
+def _cost_probes():
+    def probe(counter, asked, cells, d, code, bytes_read, centres):
+        given = np.array(counter), np.array(asked), cells, d, code
+        return given, (np.array(bytes_read, float), centres / np.array(bytes_read, float))
 
     return [
-        # All the way to the only one that passes.
-        ((_LINE, far(1, 2, 3, 4, 5, 6), 0, 1, passes(5)), ([5], 6)),
-        # 1 is kept; 2 is compared, and worse.
-        ((_LINE, far(3, 1, 2, 4, 5, 6), 0, 1, passes(1, 5)), ([1], 3)),
-        # Two are wanted, so it goes on to 5.
-        ((_LINE, far(3, 1, 2, 4, 5, 6), 0, 2, passes(1, 5)), ([1, 5], 6)),
-        ((_LINE, far(6, 5, 4, 3, 2, 1), 0, 2, passes(0, 1, 3)), ([3, 1], 6)),
-        ((_STAR, far(2, 1, 3, 4), 0, 2, passes(0, 2, 3, n=4)), ([0, 2], 4)),
-        ((_STAR, far(2, 1, 3, 4), 1, 3, passes(n=4)), ([], 4)),  # none passes
+        # 100, 200 and 200 rows of 8 bytes; 4 centres of 8 numbers are 128 bytes.
+        probe([1000, 3000, 7000], [10, 10, 20], 4, 8, 8, [928, 1728, 1728], 128),
+        probe([600], [3], 25, 2, 5, [1200], 200),  # 200 rows of 5 bytes
+        probe([50, 50, 90], [5, 2, 8], 3, 10, 2, [140, 120, 130], 120),
     ]
 
 
-def _walk(
-    links, far, start, ef, passes, *, keeps=None, enters=None, enough=None, count="compared"
-):
-    """Walk with each decision open, so that mistakes can be told apart."""
-    keeps = passes if keeps is None else keeps
-    compared, opened = {start: None}, 0  # as a list in order, and quickly searched
-    queue, kept = [(far[start], start)], [(far[start], start)] if keeps[start] else []
-    while queue:
-        distance, here = heapq.heappop(queue)
-        if kept and len(kept) >= (enough or ef) and distance > kept[-1][0]:
-            break
-        opened += 1
-        for other in links[here]:
-            if other not in compared:
-                compared[other] = None
-                if enters is None or enters[other]:
-                    heapq.heappush(queue, (far[other], other))
-                if keeps[other]:
-                    kept = sorted([*kept, (far[other], other)])[:ef]
-    return [i for _, i in kept], len(compared) if count == "compared" else opened, compared
+def cost(counter, asked, cells, d, code, *, row=None, centre=None, fresh=True, each=True):
+    """Return (bytes a question reads, share of the centres), each (s,)."""
+    counted = np.diff(counter, prepend=0) if fresh else counter
+    rows = counted / asked * (row or code)
+    coarse = cells * (centre or 4 * d) / (1 if each else asked)
+    return rows + coarse, coarse / (rows + coarse)
 
 
-def walk_on(*arguments, **options):
-    """Return (ids kept, nearest first, and the number of points compared)."""
-    return _walk(*arguments, **options)[:2]
+def _rows_only(counter, asked, cells, d, code):
+    return cost(counter, asked, 0, d, code)[0]
 
 
-def _dropped_after(links, far, start, ef, passes):
-    kept, n = walk_on(links, far, start, ef, passes, keeps=np.ones(len(far), bool))
-    return [i for i in kept if passes[i]], n
-
-
-def _second_list(links, far, start, ef, passes):
-    _, n, met = _walk(links, far, start, ef, passes, keeps=np.ones(len(far), bool))
-    return sorted((i for i in met if passes[i]), key=lambda i: far[i])[:ef], n
-
-
-def _start_kept(links, far, start, ef, passes):
-    return walk_on(links, far, start, ef, passes, keeps=passes | (np.arange(len(far)) == start))
-
-
-check_walk_on = Check(
-    _walk_probes,
-    right="It finds what passes, and the rarer that is, the more points it compares.",
+check_cost = Check(
+    _cost_probes,
+    right="The smaller the codes, the more of a question's cost are the centres.",
     mistakes=[
         Mistake(
-            "dropped after",
-            "you drop at the end what fails; then failing points fill kept and end the walk. Let "
-            "them into the queue, not into kept.",
-            like=_dropped_after,
+            "a counter that runs on",
+            "the counter is never reset; a batch is what it grew by.",
+            like=lambda *a: cost(*a, fresh=False),
         ),
         Mistake(
-            "a second list",
-            "your walk ends where it ends without a filter, as in section 3; only points that "
-            "pass may fill kept.",
-            like=_second_list,
+            "a whole batch",
+            "you return what a batch reads; divide what was counted by its questions.",
+            like=lambda counter, asked, *a: cost(counter, np.ones(len(asked)), *a),
         ),
         Mistake(
-            "through passing points only",
-            "you follow links of passing points only; those that fail are walked through too.",
-            like=lambda *a: walk_on(*a, enters=a[4]),
+            "centres left out",
+            "FAISS did not count the centres, and each question is compared with all of them.",
+            when=lambda answer, right, *a: np.allclose(answer[0], _rows_only(*a)),
         ),
         Mistake(
-            "the start unasked",
-            "the start is kept only if it passes.",
-            like=_start_kept,
+            "centres once a batch",
+            "each question of a batch is compared with all centres, not the batch once.",
+            like=lambda *a: cost(*a, each=False),
         ),
         Mistake(
-            "one is enough",
-            "you stop as soon as the queue is worse than what is kept; go on while fewer than ef "
-            "are kept.",
-            like=lambda *a: walk_on(*a, enough=1),
+            "centres as codes",
+            "you count a centre as a code; its d numbers have four bytes each.",
+            like=lambda *a: cost(*a, centre=a[4]),
         ),
         Mistake(
-            "opened",
-            "you count the points opened; count those compared with the query.",
-            like=lambda *a: walk_on(*a, count="opened"),
+            "rows in full",
+            "you count a row as d numbers of four bytes; it is stored as a code.",
+            like=lambda *a: cost(*a, row=4 * a[3]),
+        ),
+        Mistake(
+            "share of the rows",
+            "you divide the centres by the rows; their share is of both together.",
+            when=lambda answer, right, *a: np.allclose(answer[1], right[0] / _rows_only(*a) - 1),
         ),
     ],
 )
 
-# --- 8.4: does joining pay for a mix -------------------------------------------------------------
+# --- 8.4: nodes as a range, with reasons ---------------------------------------------------------
+
+_READINGS = {"file": (10, 4), "rule": (0, 6)}
 
 
-def _gain_probes():
-    hybrid, parts = np.array([0.9, 0.4, 0.6]), np.array([[0.0, 0.6, 0.7], [1.0, 0.1, 0.0]])
+def _plan_probes():
+    share = (0.5, 0.8)
     return [
-        # Parts reach 0.3 and 0.525 on the first mix, the join 0.7.
-        ((hybrid, parts, np.array([0.5, 0.25, 0.25])), 0.7 - 0.525),
-        ((hybrid, parts, np.array([0.1, 0.8, 0.1])), 0.47 - 0.55),
-        ((hybrid[:2], parts[:, :2], np.array([0.0, 1.0])), 0.4 - 0.6),
-        ((np.array([0.5, 0.5]), np.eye(2), np.array([0.25, 0.75])), -0.25),
+        # Two rows of 1 and 3 numbers: file 36 bytes, rule 24; ten of each twice: 720 and 480.
+        ((10, (1, 3), dict(_READINGS), share, 2, 100), [(6, "rule"), (15, "file")]),
+        # 64 and 66 bytes: now the rule is the larger, though for a row of 1 it is the smaller.
+        ((10, (1, 10), dict(_READINGS), share, 1, 100), [(8, "file"), (14, "rule")]),
+        ((1, (1, 1), dict(_READINGS), share, 3, 100), [(3, "rule"), (3, "file")]),
+        ((10, (5, 5), {"a": (0, 5), "b": (1, 4)}, (0.5, 1), 1, 50), [(9, "b"), (20, "a")]),
     ]
 
 
-check_gain = Check(
-    _gain_probes,
-    right="Whether joining pays is a fact about your queries, not about joining.",
+def _bytes(n, widths, readings, copies):
+    return {name: copies * n * sum(b + c * d for d in widths) for name, (b, c) in readings.items()}
+
+
+def plan(n, widths, readings, usable, copies, node, *, rounded=math.ceil, shares=(max, min)):
+    """Return [(fewest nodes, name of the reading), (most nodes, name of the reading)]."""
+    need = _bytes(n, widths, readings, copies)
+    names = min(need, key=need.get), max(need, key=need.get)
+    filled = [share(usable) * node for share in shares]
+    return [(max(copies, rounded(need[x] / y)), x) for x, y in zip(names, filled, strict=True)]
+
+
+def _each_collection(n, widths, readings, usable, copies, node):
+    """Return the two numbers if each collection gets nodes of its own."""
+    ends = [plan(n, (d,), readings, usable, copies, node) for d in widths]
+    return [sum(end[0][0] for end in ends), sum(end[1][0] for end in ends)]
+
+
+def _mixed_readings(n, widths, readings, usable, copies, node):
+    """Return the two numbers if each collection takes the reading that suits the end."""
+    each = [_bytes(n, (d,), readings, copies).values() for d in widths]
+    low, high = sum(min(x) for x in each), sum(max(x) for x in each)
+    ends = low / (max(usable) * node), high / (min(usable) * node)
+    return [max(copies, math.ceil(end)) for end in ends]
+
+
+def _counts(answer):
+    return [number for number, _ in answer]
+
+
+check_plan = Check(
+    _plan_probes,
+    right="Each end of the range has its reason, so a measurement can move it.",
     mistakes=[
         Mistake(
-            "the best part of each kind",
-            "you take the best part of each kind; the engine does not know the kind, so one part "
-            "must serve the whole mix.",
-            like=lambda h, p, mix: h @ mix - p.max(axis=0) @ mix,
+            "the wrong reason",
+            "the numbers are right, the names are not; say which reading sets each end.",
+            when=lambda answer, right, *a: _counts(answer) == _counts(right),
         ),
         Mistake(
-            "a mix of equal shares",
-            "you weigh all kinds alike; weigh them by mix.",
-            like=lambda h, p, mix: h.mean() - p.mean(axis=1).max(),
+            "one collection",
+            "during the swap the rows of both collections are in memory.",
+            when=lambda answer, right, n, widths, *a: (
+                _counts(answer) in [_counts(plan(n, (d,), *a)) for d in widths]
+            ),
         ),
         Mistake(
-            "the mean part",
-            "you compare with the mean of the parts; compare with the best one.",
-            like=lambda h, p, mix: h @ mix - (p @ mix).mean(),
+            "no copies",
+            "each row is held as many times as there are copies.",
+            like=lambda n, w, r, u, copies, node: plan(n, w, r, u, 1, node),
         ),
         Mistake(
-            "the other way round",
-            "a gain is what the join has more.",
-            like=lambda h, p, mix: (p @ mix).max() - h @ mix,
+            "shares exchanged",
+            "nodes are fewest where the largest share of each holds rows.",
+            like=lambda *a: plan(*a, shares=(min, max)),
+        ),
+        Mistake(
+            "rounded down",
+            "a part of a node is a node; round up.",
+            like=lambda *a: plan(*a, rounded=math.floor),
+        ),
+        Mistake(
+            "fewer than copies",
+            "two copies of a row lie on different nodes, so there are at least as many nodes as "
+            "copies.",
+            when=lambda answer, right, n, w, r, u, copies, node: min(_counts(answer)) < copies,
+        ),
+        Mistake(
+            "readings mixed",
+            "you take another reading for each collection; one reading holds for both.",
+            when=lambda answer, right, *a: _counts(answer) == _mixed_readings(*a),
+        ),
+        Mistake(
+            "rounded twice",
+            "you round each collection up; they share the nodes, so add before you round.",
+            when=lambda answer, right, *a: _counts(answer) == _each_collection(*a),
         ),
     ],
 )
