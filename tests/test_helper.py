@@ -491,7 +491,7 @@ def test_image_features_see_colour_and_shape(shop, features):
     X, rows = features[3][0], shop[1].attributes
     distance = np.linalg.norm(X[:, None] - X, axis=2) + np.diag(np.full(200, np.inf))
     nearest = distance.argmin(axis=1)
-    assert np.mean(rows["type"] == rows["type"][nearest]) > 0.5
+    assert np.mean(rows["type"] == rows["type"][nearest]) > 0.4  # two of four views see colours
     assert np.mean(rows["colour"] == rows["colour"][nearest]) > 0.3
 
 
