@@ -120,7 +120,7 @@ KINDS = {
         5,
     ),
     "RGB JPEG, long": (
-        lambda: encoded("JPEG", Image.new("RGB", (3000, 9), (9, 99, 199))),
+        lambda: encoded("JPEG", Image.new("RGB", (3000, 90), (9, 99, 199))),
         np.full((SIDE, SIDE, 3), (9, 99, 199), dtype=np.uint8),
         5,
     ),
