@@ -401,6 +401,8 @@ def test_bad_paths_are_named(tmp_path, capsys, name):
     written = str(tmp_path / "outside.png") if name == "ABSOLUTE" else name
     path = shop(folder, (written, "a mug"))
     (folder / "inner").mkdir()
+    if name.startswith("GOOD") and os.path.exists(folder / name):
+        pytest.skip("on this system it is good.png")
     if name.startswith("link"):
         links = {
             "link-out.png": "../outside.png",
