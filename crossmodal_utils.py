@@ -9,6 +9,7 @@ photos of a product. Importing changes nothing; all randomness comes from ``rand
 
 import collections
 import concurrent.futures
+import contextlib
 import csv
 import functools
 import hashlib
@@ -287,8 +288,11 @@ def _bare(path):
 
 
 def _bare_names(folder):
-    """Return {bare name: name} of the files in a folder; an empty dict if there is none."""
-    files = sorted(folder.iterdir(), reverse=True) if os.path.isdir(folder) else []
+    """Return {bare name: name} of the files in a folder; an empty dict if it cannot be read."""
+    try:
+        files = sorted(folder.iterdir(), reverse=True)
+    except OSError:
+        files = []
     return {bare: file.name for file in files for bare in _bare(file)}
 
 
@@ -304,9 +308,7 @@ def as_photos(images, size):
     is_one = isinstance(images, Image.Image | str | os.PathLike) or not hasattr(images, "__len__")
     if is_one or len(shape) == 2 or (len(shape) == 3 and shape[2] == 3):
         told = f"images must be an array (n, height, width, 3) or a list of pictures; {kind} came"
-        raise (ValueError if shape else TypeError)(
-            f"{told}: if it is one, put it in a list, [image]"
-        )
+        raise (ValueError if shape else TypeError)(f"{told}: put one in a list, [image]")
     if len(images) == 0:
         raise ValueError("images is empty; at least one image is needed")
     if shape[1:] == (size, size, 3) and images.dtype == np.uint8:
@@ -1205,11 +1207,12 @@ class EmbeddingIndex:
         texts = [item.encode("utf-8", "surrogatepass") + b"\n" for item in check_texts(items)]
         if len(texts) != len(E):
             raise ValueError(f"one item per row is needed; {len(E)} rows and {len(texts)} came")
-        lengths, text = np.array(list(map(len, texts))), np.frombuffer(b"".join(texts), np.uint8)
+        lengths = np.array(list(map(len, texts)), dtype=np.int64)
+        text = np.frombuffer(b"".join(texts), np.uint8)
         with self._lock:
             if self._parts:
                 check_matrix(E, "E", self._parts[0][2].shape[1], keep_single=True)
-            ids = np.arange(self._next_id, self._next_id + len(E))
+            ids = np.arange(self._next_id, self._next_id + len(E), dtype=np.int64)
             self._parts, self._next_id = [*self._parts, (ids, lengths, E, text)], ids[-1] + 1
         return ids
 
@@ -1251,22 +1254,28 @@ class EmbeddingIndex:
         """Write the index to a folder; a crash leaves the old state there, or the new one."""
         with self._lock:
             arrays = [*self._arrays(), np.array([self._next_id])]
-        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
-        path = pathlib.Path(folder) / "index.npy"  # one array after another
+        folder = pathlib.Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        old = sorted(folder.glob("index-*.npy"))
+        number = int(old[-1].stem[6:]) + 1 if old else 0
+        path = folder / f"index-{number:09}.npy"  # one array after another
         _replace_file(path, lambda file: [np.save(file, array) for array in arrays])
+        for path in [*old, *folder.glob(".index-*")]:
+            with contextlib.suppress(OSError):  # Windows keeps files that are still mapped
+                path.unlink()
 
     @classmethod
     def load(cls, folder):
-        """Open a saved index, mapped from its file; ValueError if the folder holds none."""
+        """Open the index saved last, mapped from its file; ValueError if the folder has none."""
         index, arrays = cls(), []
         try:
-            with open(pathlib.Path(folder) / "index.npy", "rb") as file:
+            with open(sorted(pathlib.Path(folder).glob("index-*.npy"))[-1], "rb") as file:
                 for _ in range(5):
                     np.lib.format.read_magic(file)
                     shape, _, kind = np.lib.format.read_array_header_1_0(file)
                     arrays.append(np.memmap(file, kind, "r", file.tell(), shape))
                     file.seek(arrays[-1].offset + arrays[-1].nbytes)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, IndexError) as error:
             raise ValueError(f"{folder} holds no whole index: {error}") from error
         *part, next_id = arrays
         index._parts, index._next_id = [tuple(part)], int(next_id[0])

@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import io
 import os
+import pathlib
 import signal
 import struct
 import sys
@@ -464,6 +465,16 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(Image, "open", locked)
     check_row(path, capsys, "not a picture that can be read: 'locked.png' (Permission denied)")
+
+
+def test_a_folder_that_may_not_be_read_is_no_traceback(tmp_path, monkeypatch):
+    def locked(folder):  # chmod would not stop a test that root runs
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(pathlib.Path, "iterdir", locked)
+    table = {"image": ["gone.png", PHOTO], "text": ["a", "b"]}
+    catalogue = cm.load_catalogue(table, folder=tmp_path, on_error="skip")
+    assert catalogue.skipped == [("row 0", "no such file: 'gone.png'")]
 
 
 def test_postscript_is_never_run(tmp_path, monkeypatch):

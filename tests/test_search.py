@@ -1,5 +1,6 @@
 """Exact search agrees with a full sort; the index with a dict, and while threads change it."""
 
+import os
 import random
 import threading
 
@@ -152,7 +153,8 @@ def test_any_sequence_of_operations_agrees_with_a_dict(seed, tmp_path):
         elif do == "reopen" and oracle:
             index.save(tmp_path / "index")
             index = cm.EmbeddingIndex.load(tmp_path / "index")
-            assert len(list((tmp_path / "index").iterdir())) == 1
+            n_files = len(list((tmp_path / "index").iterdir()))
+            assert n_files == 1 or os.name == "nt"  # Windows keeps files that are mapped
         assert_agrees(index, oracle, rng)
 
 

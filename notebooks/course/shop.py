@@ -1,5 +1,6 @@
 """The generated shop: its catalogue, its split, its oracle, and what is kept of it on disk."""
 
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -198,4 +199,5 @@ def write_safely(path, write, **options):
         new.unlink(missing_ok=True)
     for old in path.parent.glob(f"{path.stem.rpartition('_')[0]}_????????{path.suffix}"):
         if old != path:
-            old.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # Windows keeps what another process reads
+                old.unlink()
