@@ -441,7 +441,7 @@ def test_square_photos_of_the_right_size_stay_as_they_are():
         (photo()[None] / 255, TypeError, "float64"),
         (photo()[None].astype(int), TypeError, "int64"),
         ([photo() / 255], TypeError, "float64"),
-        (photo(), ValueError, r"put it in a list, \[image\]"),
+        (photo(), ValueError, r"in a list, \[image\]"),
         (Image.fromarray(photo()), TypeError, r"\[image\]"),
         ([], ValueError, "empty"),
         (np.zeros((0, 8, 8, 3), np.uint8), ValueError, "empty"),
