@@ -7,20 +7,17 @@ n_items). Rows of equal ``groups`` belong to one item: several captions of a pic
 photos of a product. Importing changes nothing; all randomness comes from ``random_state``.
 """
 
-import collections.abc
+import collections
 import concurrent.futures
 import contextlib
 import csv
 import functools
 import hashlib
-import io
-import json
 import math
 import numbers
 import os
 import pathlib
 import re
-import sys
 import threading
 import unicodedata
 import urllib.parse
@@ -29,6 +26,7 @@ import warnings
 
 import numpy as np
 import scipy.sparse
+import scipy.special
 import scipy.stats
 import threadpoolctl
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -53,23 +51,22 @@ PANDAS = (
 class Catalogue:
     """Rows of one image and one text each; ``catalogue[index]`` is a Catalogue of some rows.
 
-    ``images`` is uint8 (n, height, width, 3), ``texts`` a list of n str, ``attributes`` a dict of
-    arrays with n rows. Rows with equal values in ``groups`` (n,) are one item; a missing value is
-    a group of its own, and by default each row is. They are kept as numbers from 0, int (n,).
+    ``images`` is uint8 (n, height, width, 3), ``texts`` n str, ``attributes`` a dict of arrays of
+    n rows. Rows with equal values in ``groups`` (n,) are one item, kept as int (n,) from 0; a row
+    without a value is an item of its own. ``skipped`` lists what `load_catalogue` left out.
     """
 
-    skipped = ()  # what `load_catalogue` left out
+    skipped = ()
 
     def __init__(self, images, texts, attributes=None, groups=None):
         self.images, self.texts = np.asarray(images), check_texts(texts, least=0)
-        self.attributes = {name: np.asarray(rows) for name, rows in (attributes or {}).items()}
+        self.attributes = {name: np.atleast_1d(rows) for name, rows in (attributes or {}).items()}
         kind, shape = self.images.dtype, self.images.shape
         if kind != np.uint8 or len(shape) != 4 or shape[3] != 3:
             raise ValueError(f"images must be uint8 (n, height, width, 3); {kind} {shape} came")
         for name, rows in {"texts": self.texts, **self.attributes}.items():
-            if np.shape(rows)[:1] != shape[:1]:
-                came = f"{np.shape(rows)[:1]} came for {len(self)} images"
-                raise ValueError(f"{name} must have one row per image; {came}")
+            if (n := len(rows)) != len(self):
+                raise ValueError(f"{name} must have one row per image; {n} came for {len(self)}")
         self.groups = group_numbers(groups, len(self))
 
     def __len__(self):
@@ -108,7 +105,7 @@ class Catalogue:
         if any(not len(part) and room.get(name, 1) for name, part in found.items()):
             raise ValueError(f"validation={validation}, test={test} cannot be cut from {told}")
         if sum(room.values()):
-            _say(f"split: {room} rows fewer than asked, to keep whole {told}")
+            print(f"split: {room} rows fewer than asked, to keep whole {told}")
         return tuple(found.values())
 
 
@@ -117,8 +114,8 @@ def group_numbers(groups, n_rows):
     values = list(range(n_rows) if groups is None else groups)
     if len(values) != n_rows:
         raise ValueError(f"groups must have one value per row; {len(values)} came for {n_rows}")
+    values = [value.strip() if isinstance(value, str) else value for value in values]
     seen, own = {}, [object() if is_missing(value) else value for value in values]
-    own = [value.strip() if isinstance(value, str) else value for value in own]
     return np.array([seen.setdefault(value, len(seen)) for value in own], dtype=int)
 
 
@@ -139,8 +136,7 @@ def is_missing(value):
 
 def check_texts(texts, least=1):
     """Return texts as a list of str; raise unless they are a sequence of at least this many."""
-    is_table = isinstance(texts, str | collections.abc.Mapping | collections.abc.Set)
-    if is_table or getattr(texts, "ndim", 1) != 1 or not hasattr(texts, "__len__"):
+    if not isinstance(texts, list | tuple) and len(getattr(texts, "shape", ())) != 1:
         advice = "[text] for one, one column of a table, or its values"
         raise TypeError(f"texts must be a list of str; {type(texts).__name__} came: give {advice}")
     if len(texts) < least:
@@ -149,12 +145,6 @@ def check_texts(texts, least=1):
         if not isinstance(text, str):
             raise TypeError(f"texts must be str; row {row} is {type(text).__name__} {text!r:.40}")
     return texts
-
-
-def _say(line):
-    """Print a line; what the console's encoding cannot show comes as an escape."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def load_catalogue(
@@ -172,31 +162,29 @@ def load_catalogue(
     ``table`` is the path of a plain CSV file (UTF-8, commas, a header, one row a line), or a dict
     or DataFrame of columns. Pictures are paths in ``folder``, by default the CSV file's own, or
     the working directory; in a dict also arrays or Pillow images. They become squares of ``size``
-    pixels, see `as_photos`; 100,000 of 64 pixels take 1.2 GB. Rows with equal values in
-    ``group_column`` are one item, and so are rows of one picture, found by its pixels.
-
-    ``on_error`` says what bad rows do: "raise", and one ValueError tells them all; or "skip", and
-    they are counted in print and listed in the Catalogue's ``skipped``, as (place, reason).
+    pixels, see `as_photos`. Rows of one value in ``group_column``, and rows of one picture, found
+    by its pixels, are one item. ``on_error`` says what bad rows do: "raise" a ValueError that
+    names them, or "skip", and they are counted in print and listed in ``skipped``.
     """
     check_scalar(size, "size", numbers.Integral, min_val=16)
     if on_error not in ("raise", "skip"):
         raise ValueError(f'on_error must be "raise" or "skip"; {on_error!r} came')
     is_file = isinstance(table, str | os.PathLike)
-    name = pathlib.Path(table).name if is_file else "table"
-    columns, places, bad = _read_csv(pathlib.Path(table)) if is_file else _read_mapping(table)
+    path = pathlib.Path(table if is_file else "table")
+    names, records = _read_csv(path) if is_file else _read_mapping(table)
     for column in filter(None, (image_column, text_column, group_column)):
-        if column not in columns:
-            told = f"{name} has no column {column!r}, it has {list(columns)!r:.300}"
+        if column not in names:
+            told = f"{path.name} has no column {column!r}, it has {names!r:.300}"
             raise ValueError(f"{told}; pass image_column and text_column, {PANDAS}")
-    folder = pathlib.Path(folder or (pathlib.Path(table).parent if is_file else "."))
-    rows = list(zip(columns[text_column], columns[image_column], places, strict=True))
-    images, kept = _read_rows(folder, rows, bad, size)
-    _tell_bad_rows(name, bad, len(bad) + len(kept), on_error == "raise" or not kept)
-    values = {c: np.fromiter((v[i] for i in kept), object) for c, v in columns.items() if c}
+    columns = names, text_column, image_column
+    images, rows, bad = _read_rows(records, *columns, pathlib.Path(folder or path.parent), size)
+    if bad:
+        _tell_bad_rows(path.name, bad, len(rows), on_error)
+    values = {c: np.fromiter((row[c] for row in rows), object) for c in names if c}
     same = group_numbers([hashlib.sha256(photo).digest() for photo in images], len(images))
     groups = joined_groups(same, group_numbers(values.get(group_column), len(images)))
     if (n_items := len(np.unique(groups))) < len(images):
-        _say(f"{name}: {len(images):,} rows are {n_items:,} items (same picture or group)")
+        print(f"{len(images):,} rows are {n_items:,} items (same picture or group)")
     texts = [text.strip() for text in values.pop(text_column)]
     catalogue = Catalogue(images, texts, values, groups)
     catalogue.skipped = bad
@@ -204,83 +192,77 @@ def load_catalogue(
 
 
 def _read_csv(path):
-    """Return columns {name: list of str}, the place of each row, and (place, reason) of bad rows.
-
-    A record over several lines is bad: a quote that never closes would swallow rows in silence.
-    """
-    line, names, rows, bad = 1, None, [], []
+    """Return the names of a CSV file's columns, and (place, line) of its rows."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-        for fields in (reader := csv.reader(io.StringIO(text, newline=""), strict=True)):
-            place, is_long, line = f"line {line}", reader.line_num > line, reader.line_num + 1
-            if not fields or (names is None and fields[0].startswith("sep=")):  # Excel's mark
-                continue
-            if names is None:
-                names = [name.strip() for name in fields]
-            elif is_long:
-                bad.append((place, f"runs on over lines: does a quote never close? {PANDAS}"))
-            elif (n := len(fields)) != len(names):
-                told = f"wrong number of fields: {n}, the header has {len(names)}"
-                bad.append((place, told))
-            else:
-                rows.append((place, fields))
-    except (UnicodeDecodeError, csv.Error) as error:
-        told = " is no CSV file in UTF-8; save it so"
-        if isinstance(error, csv.Error):
-            told = f", line {line}: {error}; mend it (does a quote never close?)"
-        raise ValueError(f"{path.name}{told}, {PANDAS}") from error
-    if not rows + bad:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path.name} is no CSV file in UTF-8; save it so, {PANDAS}") from error
+    lines = [(f"line {i}", line) for i, line in enumerate(text.split("\n"), 1) if line]
+    del lines[: int(text.startswith("sep="))]  # Excel's mark
+    if len(lines) < 2:
         raise ValueError(f"{path.name} is no CSV file with a header and rows, {PANDAS}")
+    names = [name.strip() for name in next(csv.reader([lines.pop(0)[1]]))]
     if len({*filter(None, names)}) < len([*filter(None, names)]):
         raise ValueError(f"{path.name} has columns of one name: {names!r:.300}; rename one")
-    columns = {name: [fields[i] for _, fields in rows] for i, name in enumerate(names)}
-    return columns, [place for place, _ in rows], bad
+    return names, lines
 
 
 def _read_mapping(table):
-    """Return the columns of a mapping as lists, the place of each row, and no bad rows."""
+    """Return the names of a mapping's columns, and (place, values) of its rows."""
     names = list(table.columns if hasattr(table, "columns") else getattr(table, "keys", list)())
-    if not names:
-        kind = type(table).__name__
-        raise TypeError(f"table must be a path or a mapping of columns; {kind} came")
-    columns = {name: list(table[name]) for name in names}
-    lengths = {name: len(values) for name, values in columns.items()}
-    if len({*lengths.values()}) > 1 or not any(lengths.values()):
-        raise ValueError(f"columns must be equally long and not empty; {lengths!r:.300} came")
-    return columns, [f"row {i}" for i in range(max(lengths.values()))], []
+    columns = [list(table[name]) for name in names]
+    if len(lengths := {len(column) for column in columns}) != 1 or 0 in lengths:
+        told = f"{type(table).__name__} with columns of {sorted(lengths)} rows came"
+        raise ValueError(f"table must be a path, or a mapping of columns of one length; {told}")
+    return names, [(f"row {i}", row) for i, row in enumerate(zip(*columns, strict=True))]
 
 
-def _read_rows(folder, rows, bad, size):
-    """Return the images of the good rows, and their numbers; add (place, reason) to the bad."""
-    listed = functools.cache(lambda parent: sorted(os.listdir(parent)))
-    images, kept = np.empty((len(rows), size, size, 3), dtype=np.uint8), []
-    for row, (text, picture, place) in enumerate(rows):
+def _read_rows(records, names, text_column, image_column, folder, size):
+    """Return the images and the rows, as dicts, that are good, and (place, reason) of the bad."""
+    listed = functools.cache(_bare_names)
+    images, rows, bad = np.empty((len(records), size, size, 3), dtype=np.uint8), [], []
+    for place, record in records:
         try:
+            fields = _fields(record) if isinstance(record, str) else record
+            if len(fields) != len(names):
+                told = f"{len(fields)}, the header has {len(names)}"
+                raise ValueError(f"wrong number of fields: {told}")
+            row = dict(zip(names, fields, strict=True))
+            text, picture = row[text_column], row[image_column]
             if is_missing(text) or not isinstance(text, str) or "\0" in text:
                 raise ValueError(f"no text: {text!r:.60}")
             if isinstance(picture, str | os.PathLike | int | float):
                 picture = _find_picture(folder, picture, listed)
-            images[len(kept)] = _fit(picture, size)
-            kept.append(row)
+            images[len(rows)] = _fit(picture, size)
+            rows.append(row)
         except (TypeError, ValueError) as error:
             bad.append((place, str(error)))
-        if (row + 1) % 2000 == 0:
-            _say(f"{row + 1:,} of {len(rows):,} rows read")
-    return images[: len(kept)], kept
+        if (n := len(rows) + len(bad)) % 2000 == 0:
+            print(f"{n:,} of {len(records):,} rows read", flush=True)
+    return images[: len(rows)], rows, bad
 
 
-def _tell_bad_rows(name, bad, n_rows, is_error):
-    """Raise ValueError with the counts of each kind and 20 bad rows, or print the counts."""
+def _fields(line):
+    """Return the fields of a line, read by itself: an open quote swallows no other row."""
+    try:
+        return next(csv.reader([line], strict=True))
+    except csv.Error as error:
+        told = f"{error} (does a quote never close, or the text run on over lines?)"
+        raise ValueError(f"cannot be read: {told}; mend it, {PANDAS}") from error
+
+
+def _tell_bad_rows(name, bad, n_good, on_error):
+    """Print how many rows of each kind are bad, or raise ValueError with the first 20."""
     kinds = collections.Counter(why.partition(":")[0] for _, why in bad).most_common()
     counts = ", ".join(f"{n:,} {kind}" for kind, n in kinds)
-    told = f"{name}: {len(bad):,} of {n_rows:,} rows"
-    if bad and is_error:
-        advice = 'mend them, or pass on_error="skip"' if len(bad) < n_rows else "no row is good"
-        lines = [f"\n  {place}: {why}" for place, why in bad[:20]]
-        more = f"\n  and {len(bad) - 20} more" if len(bad) > 20 else ""
-        raise ValueError(f"{told} are bad ({counts}); {advice}" + "".join(lines) + more)
-    if bad:
-        _say(f"{told} skipped ({counts})")
+    told = f"{len(bad):,} of {len(bad) + n_good:,} rows"
+    if on_error == "skip" and n_good:
+        print(f"{told} skipped ({counts})")
+        return
+    advice = 'mend them, or pass on_error="skip"' if n_good else "no row is good"
+    lines = "".join(f"\n  {place}: {why}" for place, why in bad[:20])
+    more = f"\n  and {len(bad) - 20} more" if len(bad) > 20 else ""
+    raise ValueError(f"{name}: {told} are bad ({counts}); {advice}{lines}{more}")
 
 
 def _find_picture(folder, name, listed):
@@ -292,17 +274,26 @@ def _find_picture(folder, name, listed):
     path = folder / name.replace("\\", "/")
     if os.path.isfile(path):  # a pipe is none: one would wait for it
         return path
-
-    def bare(name):  # without what differs between systems: case, Unicode form, escapes, ending
-        name = unicodedata.normalize("NFC", urllib.parse.unquote(name)).casefold()
-        return name, os.path.splitext(name)[0]
-
-    wanted, there = bare(path.name), listed(path.parent) if os.path.isdir(path.parent) else []
-    hint = next((f" (there is {n!r})" for n in there if {*bare(n)} & {*wanted}), "")
+    hint = next((f" (there is {n!r})" for n in map(listed(path.parent).get, _bare(path)) if n), "")
     if re.search(r"[|;]|, ", path.name):
         hint = " (several pictures in one field? Give each a row of its own)"
     kind = "a folder, not a file" if os.path.isdir(path) else "no such file"
     raise ValueError(f"{kind}: {name!r:.80}{hint}")
+
+
+def _bare(path):
+    """Return a file's name without what differs between systems, with its ending and without."""
+    name = unicodedata.normalize("NFC", urllib.parse.unquote(path.name)).casefold()
+    return name, os.path.splitext(name)[0]
+
+
+def _bare_names(folder):
+    """Return {bare name: name} of the files in a folder; an empty dict if it cannot be read."""
+    try:
+        files = sorted(folder.iterdir(), reverse=True)
+    except OSError:
+        files = []
+    return {bare: file.name for file in files for bare in _bare(file)}
 
 
 def as_photos(images, size):
@@ -310,74 +301,62 @@ def as_photos(images, size):
 
     ``images`` is uint8 (n, height, width, 3), grey (n, height, width), or a list of arrays, Pillow
     images of any mode, or paths. They are turned upright as their EXIF mark says; transparent ones
-    lie on white. The padding has the median colour of the picture's top and bottom rows. Arrays
-    of the right size come back as they are, not copied.
+    lie on white; the padding has the median colour of the top and bottom rows. Arrays of the right
+    size come back as they are, not copied.
     """
-    if isinstance(images, Image.Image | str | os.PathLike) or not hasattr(images, "__len__"):
-        kind = type(images).__name__
-        raise TypeError(f"images must be an array or a list of pictures; {kind} came: [image]?")
-    shape = getattr(images, "shape", ())
-    if len(shape) == 2 or (len(shape) == 3 and shape[2] == 3):
-        told = f"images must be many, (n, height, width, 3); one of shape {shape} came"
-        raise ValueError(f"{told}: put it in a list, [image]")
+    shape, kind = getattr(images, "shape", ()), type(images).__name__
+    is_one = isinstance(images, Image.Image | str | os.PathLike) or not hasattr(images, "__len__")
+    if is_one or len(shape) == 2 or (len(shape) == 3 and shape[2] == 3):
+        told = f"images must be an array (n, height, width, 3) or a list of pictures; {kind} came"
+        raise (ValueError if shape else TypeError)(f"{told}: put one in a list, [image]")
     if len(images) == 0:
         raise ValueError("images is empty; at least one image is needed")
     if shape[1:] == (size, size, 3) and images.dtype == np.uint8:
         return images
-    photos = []
+    photos = np.empty((len(images), size, size, 3), dtype=np.uint8)
     for row, image in enumerate(images):
         try:
-            photos.append(_fit(image, size))
+            photos[row] = _fit(image, size)
         except (TypeError, ValueError) as error:
             raise type(error)(f"image {row}: {error}") from error
-    return np.stack(photos)
+    return photos
 
 
 def _fit(image, size):
-    """Return a picture (a path, an array, a Pillow image) as uint8 (size, size, 3), in proportion.
+    """Return a picture (a path, an array, a Pillow image) as uint8 (size, size, 3), padded."""
+    image = _open(image, size) if isinstance(image, str | os.PathLike) else _rgb(image)
+    border = np.asarray(image)[[0, -1]].reshape(-1, 3)
+    colour = tuple(np.median(border, axis=0).astype(int).tolist())
+    return np.asarray(ImageOps.pad(image, (size, size), Image.Resampling.BICUBIC, colour))
 
-    ValueError says why a file holds none.
-    """
-    if not isinstance(image, str | os.PathLike):
-        return _square(_rgb(image), size)
+
+def _open(path, size):
+    """Return a picture file as a Pillow image in RGB; ValueError says why it holds none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on oddities that Pillow copes with
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(image) as opened:
+            with Image.open(path) as opened:
                 if opened.format == "EPS":  # a program, which Ghostscript may run for ever
                     raise ValueError("an EPS file, save it as PNG")
                 opened.draft(None, (3 * size, 3 * size))  # large JPEGs come smaller, and sooner
-                return _square(_rgb(opened), size)
+                return _rgb(opened)
     except Exception as error:  # a damaged file can fail a decoder in any way
         why = getattr(error, "strerror", None) or error
         why = "of no known format" if isinstance(error, UnidentifiedImageError) else why
-        told = f"{os.path.basename(image)!r:.80} ({why})"
+        told = f"{os.path.basename(path)!r:.80} ({why})"
         raise ValueError(f"not a picture that can be read: {told:.250}") from error
-
-
-def _square(image, size):
-    """Return a Pillow image in RGB as uint8 (size, size, 3), padded where it is no square."""
-    small = [max(1, round(side * size / max(image.size))) for side in image.size]
-    shrunk = image.resize(small, Image.Resampling.BICUBIC, reducing_gap=3)
-    if small == [size, size]:
-        return np.asarray(shrunk)
-    border = np.asarray(image)[[0, -1]].reshape(-1, 3)
-    canvas = Image.new("RGB", (size, size), tuple(np.median(border, axis=0).astype(int).tolist()))
-    canvas.paste(shrunk, ((size - small[0]) // 2, (size - small[1]) // 2))
-    return np.asarray(canvas)
 
 
 def _rgb(image):
     """Return an array or a Pillow image of any mode as an upright Pillow image in RGB."""
     if not isinstance(image, Image.Image):
         array = np.asarray(image)
-        array = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
         if array.dtype != np.uint8:
             raise TypeError(f"pixels must be uint8, 0 to 255; {array.dtype} came: convert first")
-        if array.ndim != 2 and array.shape[2:] != (3,) or 0 in array.shape:
+        if array.ndim not in (2, 3) or array.shape[2:] not in ((), (1,), (3,)) or 0 in array.shape:
             raise ValueError(f"an image must have shape (height, width, 3); {array.shape} came")
-        return Image.fromarray(array).convert("RGB")
+        image = Image.fromarray(array[..., 0] if array.shape[2:] == (1,) else array)
     if 0 in image.size:
         raise ValueError(f"an image must have pixels; one of {image.size} came")
     image = ImageOps.exif_transpose(image)
@@ -405,10 +384,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
     Each view is scaled to one total variance. At most 10,000 photos, evenly chosen, are learned
     from. Rows have ``n_components`` numbers, or fewer where there are fewer photos. Photos are
     brought to ``size`` pixels, at least 16, best a multiple of 8. ``random_state`` seeds the PCA.
-
-    Attributes
-    ----------
-    mean_ (d,), components_ (n_features_out_, d) : arrays, of all views side by side
+    Fitted, it has ``mean_`` (d,) and ``components_`` (n_features_out_, d), of all views together.
     """
 
     def __init__(self, *, n_components=600, size=64, random_state=0):
@@ -446,11 +422,11 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
     def transform(self, images):
         """Return the rows of photos, float64 (n, n_features_out_)."""
         check_is_fitted(self, "components_")
-        return np.concatenate(_in_batches(self._rows, as_photos(images, self.size)))
 
-    def _rows(self, photos):
-        """Return the rows of one batch of photos."""
-        return (np.hstack([*image_views(photos).values()]) - self.mean_) @ self.components_.T
+        def rows(photos):
+            return (np.hstack([*image_views(photos).values()]) - self.mean_) @ self.components_.T
+
+        return np.concatenate(_in_batches(rows, as_photos(images, self.size)))
 
 
 def _in_batches(function, photos):
@@ -461,10 +437,11 @@ def _in_batches(function, photos):
 
 
 def image_views(photos):
-    """Return three raw views {name: float (n, d)} of uint8 photos (n, size, size, 3).
+    """Return four raw views {name: float (n, d)} of uint8 photos (n, size, size, 3).
 
-    Edge directions over the photo and over the product, and colours of the product on a 3 x 3
-    grid. The product is what differs from the backdrop, the median colour of the photo's border.
+    Edge directions over the photo and over the product; colours of the product on a 3 x 3 grid,
+    and finer ones of all of it. The product is what differs from the backdrop, the median colour
+    of the photo's border.
     """
     x = photos / np.float32(255)
     border = np.concatenate([x[:, 0], x[:, -1], x[:, :, 0], x[:, :, -1]], axis=1)
@@ -473,11 +450,12 @@ def image_views(photos):
     cut = {"size": (48, 48), "resample": Image.Resampling.BILINEAR}
     crops = [Image.fromarray(p).resize(box=b, **cut) for p, b in zip(photos, boxes, strict=True)]
     product = np.stack([np.asarray(crop) for crop in crops]) / np.float32(255)
-    cover = np.clip(_largest_difference(product, backdrop) / 0.08 - 0.5, 0, 1)
+    cover = np.clip(_largest_difference(product, backdrop) / 0.08 - 0.5, 0, 1)[:, ::2, ::2]
     return {
         "edges of the photo": edge_directions(x, 8),
         "edges of the product": edge_directions(product, 6),
-        "colours": colour_histograms(product[:, ::2, ::2], cover[:, ::2, ::2]),
+        "colours": colour_histograms(product[:, ::2, ::2], cover, grid=3, bins=6),
+        "fine colours": colour_histograms(product[:, ::2, ::2], cover, grid=1, bins=10),
     }
 
 
@@ -526,7 +504,7 @@ def edge_directions(x, cell, n_directions=8):
     return np.sqrt(cells / np.sqrt(around + 1e-3)[..., None]).reshape(n, -1)
 
 
-def colour_histograms(x, cover, grid=3, bins=6):
+def colour_histograms(x, cover, grid, bins):
     """Return the square root of colour histograms, (n, grid**2 * bins**3), in cells of a grid.
 
     ``x`` is float (n, side, side, 3) from 0 to 1, ``cover`` (n, side, side) how much each pixel
@@ -547,20 +525,15 @@ def colour_histograms(x, cover, grid=3, bins=6):
 class TextFeatures(TransformerMixin, BaseEstimator):
     """Turn texts into rows of numbers: words and word pairs, and the letters in words.
 
-    Two views, each weighted by rarity (TF-IDF), compressed by SVD and scaled to one total
-    variance: counts of words and pairs, and of runs of letters. The letters of a text are the sum
-    over its words, so each distinct word is cut into runs once. They help with words never met,
-    typing errors, and scripts without spaces. Case and the Unicode form of accents do not matter.
+    Two views, each weighted by rarity (TF-IDF), compressed by SVD to ``n_components`` numbers, or
+    fewer where the vocabulary is small, and scaled to one total variance. The letters of a text
+    are the sum over its words, so each distinct word is cut into runs once; they help with words
+    never met, typing errors, and scripts without spaces. Case and the Unicode form of accents do
+    not matter. ``ngrams`` and ``letters`` are the shortest and longest run of words, and of
+    letters in a word, its ends included; with letters=None there are words only. Words and runs in
+    fewer than ``min_count`` training texts are left out. ``random_state`` seeds the SVD.
 
-    Each view has ``n_components`` numbers, or fewer where the vocabulary is small. ``ngrams`` and
-    ``letters`` are the shortest and longest run of words, and of letters in a word, its ends
-    included; with letters=None there are words only. Words and runs in fewer than ``min_count``
-    training texts are left out. ``random_state`` seeds the SVD.
-
-    Attributes
-    ----------
-    views_ : dict of dicts, "words" and "letters": terms (n_terms,), table (n_terms, k), ...
-    n_features_out_ : int
+    Fitted, it has ``n_features_out_`` and ``views_``, a dict of dicts: "words" and "letters".
     """
 
     def __init__(
@@ -583,7 +556,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):
             check_scalar(getattr(self, name), name, numbers.Integral, min_val=1)
         counts, terms, n_words = _count_words(texts, self.ngrams[1])
         known = n_words >= self.ngrams[0]
-        self.views_ = {"words": self._learn(_damped(counts[:, known]), terms[known])}
+        self.views_ = {"words": self._learn(counts[:, known], terms[known])}
         if self.letters is not None:
             runs, found = _count_runs(terms[n_words == 1], self.letters)
             self.views_["letters"] = self._learn(counts[:, n_words == 1] @ runs, found)
@@ -603,9 +576,8 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         check_is_fitted(self, "n_features_out_")
         rows = self._rows(*_count_words(texts, self.ngrams[1]))
         if unknown := np.mean(~np.any([part.any(axis=1) for part in rows], axis=0)):
-            warnings.warn(
-                f"{unknown:.1%} of the texts hold no known word or letters", stacklevel=2
-            )
+            told = f"{unknown:.1%} of the texts hold no known word or letters"
+            warnings.warn(told, stacklevel=2)
         return self._scaled(rows)
 
     def _scaled(self, rows):
@@ -631,7 +603,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         """Return each view's rows, of unit length, or of zeros where nothing is known."""
         words, letters = self.views_["words"], self.views_.get("letters")
         _, known, place = np.intersect1d(terms, words["terms"], return_indices=True)
-        rows = [normalize(_damped(counts[:, known]) @ words["table"][place])]
+        rows = [normalize(counts[:, known] @ words["table"][place])]
         if letters:
             runs, _ = _count_runs(terms[n_words == 1], self.letters, letters["terms"])
             rows.append(normalize(counts[:, n_words == 1] @ (runs @ letters["table"])))
@@ -669,13 +641,6 @@ def _count_runs(words, letters, runs=None):
     return counts, counter.get_feature_names_out().astype(str)
 
 
-def _damped(counts):
-    """Return counts with 1 + log(count) in place of each count: the second time says less."""
-    counts = counts.copy()
-    counts.data = 1 + np.log(counts.data)
-    return counts
-
-
 # --- Alignment: from two feature spaces into one shared space ------------------------------------
 
 
@@ -697,8 +662,7 @@ def whitening(X, shrinkage):
 
     ``shrinkage``, at least 0, is added to each eigenvalue of the covariance of X (n, d), in units
     of their mean: directions of hardly any variance are then not blown up, and W is symmetric.
-    With 0 those below 1e-10 of the largest are dropped, as noise among them would correlate
-    perfectly with anything. ValueError if all rows are equal, up to rounding.
+    With 0 those below 1e-10 of the largest are dropped, as noise in them correlates with anything.
     """
     mean = X.mean(axis=0)
     Xc = X - mean
@@ -721,8 +685,8 @@ def _signs(P):
 def canonical_directions(A, B):
     """Return directions P (d_image, k), Q (d_text, k) and correlations (k,) of whitened pairs.
 
-    The singular value decomposition of A.T @ B / n; k is the smaller width. Signs are fixed (the
-    largest entry of each column of P is positive), so pictures do not flip between machines.
+    They are the singular vectors and values of A.T @ B / n; k is the smaller width. The largest
+    entry of each column of P is positive, so that pictures do not flip between machines.
     """
     P, correlations, Qt = np.linalg.svd(A.T @ B / len(A), full_matrices=False)
     signs = _signs(P)
@@ -746,21 +710,6 @@ class _Aligner(BaseEstimator):
         X = check_matrix(X, f"{side} features", n_columns=len(maps["mean"])) - maps["mean"]
         return normalize(np.linalg.multi_dot([X, maps["whiten"], maps["linear"]]))
 
-    def _whitened(self, X, Y):
-        """Check pairs; return whitened features of both, and start each side's maps."""
-        X = check_matrix(X, "image features")
-        Y = check_matrix(Y, "text features", n_rows=len(X))
-        if len(X) < 2:
-            raise ValueError(f"at least 2 pairs are needed to align; {len(X)} came")
-        shrinkage = np.atleast_1d(self.regularization)
-        if shrinkage.shape not in ((1,), (2,)) or not (shrinkage >= 0).all():  # NaN is not
-            told = "regularization must be one number >= 0, or two"
-            raise ValueError(f"{told}; {self.regularization!r} came")
-        (mean, W), (other, V) = whitening(X, shrinkage[0]), whitening(Y, shrinkage[-1])
-        self.image_ = {"mean": mean, "whiten": W}
-        self.text_ = {"mean": other, "whiten": V}
-        return (X - mean) @ W, (Y - other) @ V
-
 
 class CCA(_Aligner):
     """Canonical correlation analysis in closed form (Hotelling, Biometrika 1936).
@@ -770,10 +719,8 @@ class CCA(_Aligner):
     classical CCA. Each direction is weighted by its correlation to the ``weight_power``, because
     weak ones say less: 2 was better than 1 in the shop and on real photos, by several points.
 
-    Attributes
-    ----------
-    correlations_ : array (n_components,), of regularised directions where there is shrinkage
-    image_, text_ : dicts with mean (d,), whiten (d, rank), linear (rank, n_components)
+    Fitted, it has ``correlations_`` (n_components,) and ``image_``, ``text_``: dicts with mean
+    (d,), whiten (d, rank) and linear (rank, n_components).
     """
 
     def __init__(self, n_components=400, *, regularization=(0.1, 1.0), weight_power=2.0):
@@ -785,11 +732,21 @@ class CCA(_Aligner):
         """Align pairs: row i of X_image (n, d_image) belongs to row i of X_text (n, d_text)."""
         check_scalar(self.n_components, "n_components", numbers.Integral, min_val=1)
         check_scalar(self.weight_power, "weight_power", numbers.Real, min_val=0)
-        P, Q, correlations = canonical_directions(*self._whitened(X_image, X_text))
+        X = check_matrix(X_image, "image features")
+        Y = check_matrix(X_text, "text features", n_rows=len(X))
+        if len(X) < 2:
+            raise ValueError(f"at least 2 pairs are needed to align; {len(X)} came")
+        shrinkage = np.atleast_1d(self.regularization)
+        if shrinkage.shape not in ((1,), (2,)) or not (shrinkage >= 0).all():  # NaN is not
+            told = "regularization must be one number >= 0, or two"
+            raise ValueError(f"{told}; {self.regularization!r} came")
+        (mean, W), (other, V) = whitening(X, shrinkage[0]), whitening(Y, shrinkage[-1])
+        P, Q, correlations = canonical_directions((X - mean) @ W, (Y - other) @ V)
         self.correlations_ = correlations[: self.n_components]
         weights = self.correlations_**self.weight_power
-        self.image_["linear"] = P[:, : self.n_components] * weights
-        self.text_["linear"] = Q[:, : self.n_components] * weights
+        linear = P[:, : self.n_components] * weights, Q[:, : self.n_components] * weights
+        self.image_ = {"mean": mean, "whiten": W, "linear": linear[0]}
+        self.text_ = {"mean": other, "whiten": V, "linear": linear[1]}
         return self
 
 
@@ -804,14 +761,12 @@ def info_nce(E_image, E_text, temperature, targets=None):
     """
     n = len(E_image)
     T = np.eye(n) if targets is None else targets
-    S = E_image @ E_text.T / temperature  # (n, n)
-    loss, G = 0.0, np.zeros_like(S)
+    loss, G = 0.0, np.zeros((n, n))
+    S = E_image @ E_text.T / temperature
     for scores, target, flip in ((S, T, False), (S.T, T.T, True)):
-        scores = scores - scores.max(axis=1, keepdims=True)  # or exp would overflow
-        total = np.exp(scores).sum(axis=1, keepdims=True)
-        P = np.exp(scores) / total  # softmax of each row
-        loss -= (target * (scores - np.log(total))).sum() / (2 * n)
-        difference = (P - target) / (2 * n * temperature)
+        log_P = scipy.special.log_softmax(scores, axis=1)
+        loss -= (target * log_P).sum() / (2 * n)
+        difference = (np.exp(log_P) - target) / (2 * n * temperature)
         G += difference.T if flip else difference
     return float(loss), G @ E_text, G.T @ E_image
 
@@ -831,16 +786,13 @@ def tower_gradient(X, W, grad_E):
 class ContrastiveAligner(_Aligner):
     """Two linear towers trained with InfoNCE: gradients by hand, Adam, warm-up and cosine decay.
 
-    Features are whitened first, with the shrinkage ``regularization``, as in CCA. The shared space
-    has ``n_components`` dimensions, at most. A batch has about ``batch_size`` pairs; there are at
-    most ``epochs`` passes over the pairs. With validation pairs, training stops after ``patience``
-    epochs without a better loss. ``start`` is "cca", where CCA ends, or "random".
+    Features are whitened with the shrinkage ``regularization``. Training starts where `CCA` ends,
+    or with ``start="random"``, in at most ``n_components`` dimensions. A batch has about
+    ``batch_size`` pairs; there are at most ``epochs`` passes over the pairs. With validation
+    pairs, it stops after ``patience`` epochs without a better loss.
 
-    Attributes
-    ----------
-    image_, text_ : dicts with mean (d,), whiten (d, rank), linear (rank, n_components)
-    loss_, validation_loss_ : arrays (epochs run,), in nats
-    best_epoch_ : int, counted from 1; its weights are kept
+    Fitted, it has ``image_`` and ``text_`` as `CCA`; ``loss_`` and ``validation_loss_`` (epochs
+    run,), in nats; ``best_epoch_``, counted from 1, whose weights are kept.
     """
 
     def __init__(
@@ -879,48 +831,61 @@ class ContrastiveAligner(_Aligner):
         for name in ("temperature", "learning_rate"):
             check_scalar(getattr(self, name), name, numbers.Real, min_val=1e-9)
         rng = np.random.default_rng(self.random_state)
-        A, B = self._whitened(X_image, X_text)
-        labels = _same_items(X_text, groups)
-        held_out = self._held_out(*validation) if validation else None
-        self._start(A, B, rng)
-        self.loss_, self.validation_loss_, best = [], [], (np.inf, None)
-        moments, n_batches = {"steps": 0}, max(1, round(len(A) / self.batch_size))
+        A, B = self._start(X_image, X_text, rng)
+        labels, best = _same_items(X_text, groups), (np.inf, None)
+        if validation:
+            self._validation_loss(*validation)  # checks them before time is spent
+        self.loss_, self.validation_loss_, moments = [], [], {"steps": 0}
         for epoch in range(self.epochs):
-            losses = []
-            for k, rows in enumerate(np.array_split(rng.permutation(len(A)), n_batches)):
-                progress = (epoch * n_batches + k + 1) / (self.epochs * n_batches)
-                targets = _targets(labels[rows])
-                losses.append(self._step(A[rows], B[rows], targets, moments, progress))
-            self.loss_.append(float(np.mean(losses)))
-            best = self._judge(held_out, best)
-            if held_out and epoch + 1 - self.best_epoch_ >= self.patience:
+            order = rng.permutation(len(A))
+            self.loss_.append(self._epoch(A[order], B[order], labels[order], moments, epoch))
+            if validation:
+                self.validation_loss_.append(self._validation_loss(*validation))
+            loss = (self.validation_loss_ or self.loss_)[-1]
+            if not math.isfinite(loss):
+                raise ValueError("training diverged; choose a smaller learning_rate")
+            if loss < best[0] or not validation:
+                best, self.best_epoch_ = (loss, dict(self.image_), dict(self.text_)), epoch + 1
+            if epoch + 1 - self.best_epoch_ >= self.patience:
                 break
         _, self.image_, self.text_ = best
         self.loss_, self.validation_loss_ = np.array(self.loss_), np.array(self.validation_loss_)
         return self
 
-    def _held_out(self, X, Y, groups=None):
-        """Return validation pairs and targets, checked before time is spent on training."""
-        X = check_matrix(X, "validation image features", len(self.image_["mean"]))
-        Y = check_matrix(Y, "validation text features", len(self.text_["mean"]), len(X))
-        return X, Y, _targets(_same_items(Y, groups))
-
-    def _start(self, A, B, rng):
-        """Set the first weights of both towers."""
-        P, Q, correlations = canonical_directions(A, B)
-        k = min(self.n_components, len(correlations))
-        for maps, directions in ((self.image_, P), (self.text_, Q)):
-            maps["linear"] = directions[:, :k] * correlations[:k]
+    def _start(self, X_image, X_text, rng):
+        """Set the first maps of both sides; return the whitened features."""
+        cca = CCA(self.n_components, regularization=self.regularization, weight_power=1.0)
+        cca.fit(X_image, X_text)
+        self.image_, self.text_, whitened = cca.image_, cca.text_, []
+        for X, maps in ((X_image, self.image_), (X_text, self.text_)):
+            whitened.append((np.asarray(X, dtype=float) - maps["mean"]) @ maps["whiten"])
             if self.start == "random":
-                maps["linear"] = rng.normal(0, len(directions) ** -0.5, (len(directions), k))
+                rank, k = maps["linear"].shape
+                maps["linear"] = rng.normal(0, rank**-0.5, (rank, k))
+        return whitened
 
-    def _step(self, A, B, targets, moments, progress):
+    def _validation_loss(self, X, Y, groups=None):
+        """Return the loss of validation pairs, all in one batch."""
+        Y = check_matrix(Y, "validation text features", n_rows=len(X))
+        E = self.transform_image(X), self.transform_text(Y)
+        return info_nce(*E, self.temperature, _targets(_same_items(Y, groups)))[0]
+
+    def _epoch(self, A, B, labels, moments, epoch):
+        """Take a step for each batch, in order; return the mean loss before the steps."""
+        batches = np.array_split(np.arange(len(A)), max(1, round(len(A) / self.batch_size)))
+        losses = []
+        for k, rows in enumerate(batches):
+            progress = (epoch * len(batches) + k + 1) / (self.epochs * len(batches))
+            decay = (1 + math.cos(math.pi * progress)) / 2
+            rate = self.learning_rate * min(1, progress / 0.05) * decay
+            losses.append(self._step(A[rows], B[rows], _targets(labels[rows]), moments, rate))
+        return float(np.mean(losses))
+
+    def _step(self, A, B, targets, moments, rate):
         """Take one step of Adam on one batch; return its loss before the step."""
         sides = ((A, self.image_), (B, self.text_))
         E = [normalize(X @ maps["linear"]) for X, maps in sides]
         loss, *grads = info_nce(*E, self.temperature, targets)
-        decay = (1 + math.cos(math.pi * progress)) / 2
-        rate = self.learning_rate * min(1, progress / 0.05) * decay
         moments["steps"] = steps = moments["steps"] + 1
         for i, ((X, maps), grad_E) in enumerate(zip(sides, grads, strict=True)):
             gradient = tower_gradient(X, maps["linear"], grad_E)
@@ -931,20 +896,6 @@ class ContrastiveAligner(_Aligner):
             change = first / (1 - 0.9**steps) / (np.sqrt(second / (1 - 0.99**steps)) + 1e-8)
             maps["linear"] = maps["linear"] - rate * change
         return loss
-
-    def _judge(self, held_out, best):
-        """Record the validation loss; return it with both maps of the best epoch, or the last."""
-        loss = self.loss_[-1]
-        if held_out:
-            E = self.transform_image(held_out[0]), self.transform_text(held_out[1])
-            loss = info_nce(*E, self.temperature, held_out[2])[0]
-            self.validation_loss_.append(loss)
-        if not math.isfinite(loss):
-            raise ValueError("training diverged; choose a smaller learning_rate")
-        if held_out and loss >= best[0]:
-            return best
-        self.best_epoch_ = len(self.loss_)
-        return loss, dict(self.image_), dict(self.text_)
 
 
 def _same_items(Y, groups):
@@ -972,11 +923,8 @@ class CrossModalModel(BaseEstimator):
     other kind each item's closeness is taken off its scores: 0 for no correction, by default 10
     for "combined".
 
-    Attributes
-    ----------
-    image_features_, text_features_, aligners_ : the fitted parts
-    bank_ : dict of float32 arrays, the training embeddings that the correction compares with:
-        under "image" those of texts, under "text" those of images; empty without correction
+    Fitted, it has ``image_features_``, ``text_features_``, ``aligners_`` and ``bank_``, the
+    training embeddings that the correction compares the items of each side with.
     """
 
     def __init__(
@@ -1008,8 +956,8 @@ class CrossModalModel(BaseEstimator):
         self._n_neighbours()  # checks the options before time is spent
         if len(check_texts(texts)) != len(images):
             raise ValueError(f"one text per image is needed; {len(images)} and {len(texts)} came")
-        image_features = self._part("image_features", ImageFeatures)
-        text_features = self._part("text_features", TextFeatures)
+        image_features = self._part(self.image_features, ImageFeatures)
+        text_features = self._part(self.text_features, TextFeatures)
         X, Y = image_features.fit_transform(images), text_features.fit_transform(texts)
         if validation:
             images, texts, *rest = validation
@@ -1028,9 +976,9 @@ class CrossModalModel(BaseEstimator):
         """
         aligners, bank, n_neighbours = [], {}, self._n_neighbours()
         if self.objective != "contrastive":
-            aligners.append((clone(self.cca) if self.cca is not None else CCA()).fit(X, Y))
+            aligners.append((CCA() if self.cca is None else clone(self.cca)).fit(X, Y))
         if self.objective != "cca":
-            aligner = self._part("contrastive", ContrastiveAligner)
+            aligner = self._part(self.contrastive, ContrastiveAligner)
             aligners.append(aligner.fit(X, Y, validation=validation, groups=groups))
         if n_neighbours:
             some = np.linspace(0, len(X) - 1, min(len(X), 4000)).astype(int)
@@ -1049,9 +997,8 @@ class CrossModalModel(BaseEstimator):
         n = defaults[self.objective] if self.hub_neighbours is None else self.hub_neighbours
         return check_scalar(n, "hub_neighbours", numbers.Integral, min_val=0)
 
-    def _part(self, name, kind):
+    def _part(self, given, kind):
         """Return an unfitted copy of a part that was given, or one of this kind."""
-        given = getattr(self, name)
         return kind(random_state=self.random_state) if given is None else clone(given)
 
     def encode_image(self, images):
@@ -1109,8 +1056,8 @@ class CrossModalModel(BaseEstimator):
     def load(cls, path, *, trusted=()):
         """Read a model that `save` wrote; ValueError for any other file.
 
-        ``trusted`` names, as "module.Class", further types that may be built from the file,
-        beside those of this module and of scikit-learn.
+        ``trusted`` names, as "module.Class", types that may be built from the file beside those
+        of this module and of scikit-learn.
         """
         import skops.io
 
@@ -1119,13 +1066,12 @@ class CrossModalModel(BaseEstimator):
         names.add("scipy.sparse._csr.csr_matrix")  # numbers only, in old scikit-learn
         content = pathlib.Path(path).read_bytes()
         try:
-            if unknown := set(skops.io.get_untrusted_types(data=content)) - names:
-                raise ValueError(f"it holds types that are not trusted: {sorted(unknown)}")
-            model = skops.io.loads(content, trusted=sorted(names))
+            model = skops.io.loads(content, trusted=sorted(names))  # raises for other types
+            check_is_fitted(model, "aligners_")
         except Exception as error:  # a foreign file can fail zip, JSON or skops in any way
             raise ValueError(f"{path} is not a whole model file: {error}") from error
-        if not isinstance(model, cls) or not hasattr(model, "aligners_"):
-            raise ValueError(f"{path} holds a {type(model).__name__}, no fitted {cls.__name__}")
+        if not isinstance(model, cls):
+            raise ValueError(f"{path} holds a {type(model).__name__}, no {cls.__name__}")
         return model
 
 
@@ -1200,7 +1146,9 @@ def exact_top_k(queries, database, k):
     step = max(1, min(256, 2**26 // (k * size * queries.shape[1])))  # to bound the memory
     for start in range(0, len(queries), step):
         some = queries[start : start + step]
-        groups = _largest(_group_maxima(some, database, size), k)
+        maxima = np.ascontiguousarray(_group_maxima(some, database, size).T)
+        groups = np.argpartition(-maxima, min(k, maxima.shape[1]) - 1, axis=1)[:, :k]
+        groups.sort(axis=1)
         items = (groups[:, :, None] * size + np.arange(size)).reshape(len(some), -1)
         opened = database[np.minimum(items, len(database) - 1)]
         S = (opened @ some[:, :, None])[:, :, 0]
@@ -1234,56 +1182,42 @@ def _group_maxima(queries, database, size):
     return maxima
 
 
-def _largest(M, k):
-    """Return the rows, ascending, of the k largest entries of each column of M: (n_columns, k)."""
-    k, n = min(k, len(M)), M.shape[1]
-    size = min(GROUP, len(M) // (4 * k))
-    if size < 2:
-        return np.sort(np.argpartition(-M, k - 1, axis=0)[:k].T, axis=1)
-    M = np.pad(M, ((0, -len(M) % size), (0, 0)), constant_values=-np.inf)
-    groups = _largest(M.reshape(-1, size, n).max(axis=1), k)
-    rows = (groups[:, :, None] * size + np.arange(size)).reshape(n, -1)
-    inside = np.argpartition(-M[rows, np.arange(n)[:, None]], k - 1, axis=1)[:, :k]
-    return np.sort(np.take_along_axis(rows, inside, axis=1), axis=1)
-
-
 class EmbeddingIndex:
     """Embeddings and the str that each stands for, searched exactly and kept in a folder.
 
     Threads may share an index. A loaded one stays on disk: its rows are mapped and read block by
-    block, so it may be larger than memory, until `add` or `remove` brings it in. One process at a
-    time may save to a folder, and what was not saved is lost with the process: where several
-    write, or every change must last, use an engine (notebook 08).
+    block, so it may be larger than memory, until `add` or `remove` brings it in. What was not
+    saved is lost with the process, and of two that save to one folder the last one wins: where
+    several write, or every change must last, use an engine (notebook 08).
     """
-
-    FILES = ("rows", "ids", "lengths", "text")
 
     def __init__(self):
         self._lock, self._parts, self._next_id = threading.RLock(), [], 0
 
     def __len__(self):
         """Return the number of rows."""
-        return sum(len(ids) for _, ids, _, _ in self._parts)
+        return sum(len(ids) for ids, _, _, _ in self._parts)
 
     def add(self, E, items):
         """Add rows of E, kept as float32 (n, d), with a str each; return their ids, int64 (n,).
 
         Ids count upwards and are never used again.
         """
-        E = check_matrix(np.array(check_matrix(E, "E"), dtype=np.float32), "E", keep_single=True)
+        E = check_array(E, dtype=np.float32, order="C", copy=True, input_name="E")
         texts = [item.encode("utf-8", "surrogatepass") + b"\n" for item in check_texts(items)]
         if len(texts) != len(E):
             raise ValueError(f"one item per row is needed; {len(E)} rows and {len(texts)} came")
-        lengths, text = np.array(list(map(len, texts))), np.frombuffer(b"".join(texts), np.uint8)
+        lengths = np.array(list(map(len, texts)), dtype=np.int64)
+        text = np.frombuffer(b"".join(texts), np.uint8)
         with self._lock:
             if self._parts:
-                check_matrix(E, "E", self._parts[0][0].shape[1], keep_single=True)
-            ids = np.arange(self._next_id, self._next_id + len(E))
-            self._parts, self._next_id = [*self._parts, (E, ids, lengths, text)], ids[-1] + 1
+                check_matrix(E, "E", self._parts[0][2].shape[1], keep_single=True)
+            ids = np.arange(self._next_id, self._next_id + len(E), dtype=np.int64)
+            self._parts, self._next_id = [*self._parts, (ids, lengths, E, text)], ids[-1] + 1
         return ids
 
     def _arrays(self):
-        """Return rows (n, d), ids (n,), the items' lengths in bytes (n,), and all those bytes."""
+        """Return ids (n,), the items' lengths in bytes (n,), rows (n, d) and the items' bytes."""
         with self._lock:
             if len(self) == 0:
                 raise ValueError("the index is empty; add rows first")
@@ -1294,21 +1228,21 @@ class EmbeddingIndex:
     def remove(self, ids):
         """Remove rows; ValueError, and nothing is removed, if one of the ids is unknown."""
         with self._lock:
-            rows, own, lengths, text = self._arrays()
+            own, lengths, rows, text = self._arrays()
             keep = np.ones(len(own), dtype=bool)
             keep[_places(own, ids)] = False
-            self._parts = [(rows[keep], own[keep], lengths[keep], text[np.repeat(keep, lengths)])]
+            self._parts = [(own[keep], lengths[keep], rows[keep], text[np.repeat(keep, lengths)])]
 
     def search(self, Q, k):
         """Return scores and ids (n_queries, k), as `exact_top_k` on the rows, in float32."""
-        rows, ids, _, _ = self._arrays()
+        ids, _, rows, _ = self._arrays()
         Q = check_matrix(Q, "Q", rows.shape[1]).astype(np.float32)
         scores, places = exact_top_k(Q, rows, k)
         return scores, ids[places]
 
     def items(self, ids):
         """Return the items of ids, an array of any shape, as nested lists of str."""
-        _, own, lengths, text = self._arrays()
+        own, lengths, _, text = self._arrays()
         places, ends = _places(own, ids), np.cumsum(lengths)
         found = np.empty(places.shape, dtype=object)
         for i, place in np.ndenumerate(places):
@@ -1318,35 +1252,33 @@ class EmbeddingIndex:
 
     def save(self, folder):
         """Write the index to a folder; a crash leaves the old state there, or the new one."""
+        with self._lock:
+            arrays = [*self._arrays(), np.array([self._next_id])]
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        names = [file.name for file in folder.iterdir()]
-        if others := [name for name in names if not re.search(r"\.(npy|json)\b", name)]:
-            raise ValueError(f"{folder} holds something else: {others[0]!r}; choose a new folder")
-        with self._lock:
-            arrays, next_id = self._arrays(), int(self._next_id)
-        token = uuid.uuid4().hex
-        for name, array in zip(self.FILES, arrays, strict=True):
-            _replace_file(folder / f"{name}-{token}.npy", functools.partial(np.save, arr=array))
-        state = json.dumps({"token": token, "next_id": next_id}).encode()
-        _replace_file(folder / "index.json", lambda file: file.write(state))  # now it counts
-        for old in {*folder.glob("*.npy*"), *folder.glob(".*")} - {*folder.glob(f"*-{token}.npy")}:
+        old = sorted(folder.glob("index-*.npy"))
+        number = int(old[-1].stem[6:]) + 1 if old else 0
+        path = folder / f"index-{number:09}.npy"  # one array after another
+        _replace_file(path, lambda file: [np.save(file, array) for array in arrays])
+        for path in [*old, *folder.glob(".index-*")]:
             with contextlib.suppress(OSError):  # Windows keeps files that are still mapped
-                old.unlink()
+                path.unlink()
 
     @classmethod
     def load(cls, folder):
-        """Open a saved index, mapped from its files; ValueError if the folder holds none."""
-        index, folder = cls(), pathlib.Path(folder)
+        """Open the index saved last, mapped from its file; ValueError if the folder has none."""
+        index, arrays = cls(), []
         try:
-            state = json.loads((folder / "index.json").read_bytes())
-            paths = [folder / f"{name}-{state['token']}.npy" for name in cls.FILES]
-            rows, ids, lengths, text = (np.load(path, mmap_mode="r") for path in paths)
-            if not len(rows) == len(ids) == len(lengths) or lengths.sum() != len(text):
-                raise ValueError("its files do not belong together")
-            index._parts, index._next_id = [(rows, ids, lengths, text)], int(state["next_id"])
-        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+            with open(sorted(pathlib.Path(folder).glob("index-*.npy"))[-1], "rb") as file:
+                for _ in range(5):
+                    np.lib.format.read_magic(file)
+                    shape, _, kind = np.lib.format.read_array_header_1_0(file)
+                    arrays.append(np.memmap(file, kind, "r", file.tell(), shape))
+                    file.seek(arrays[-1].offset + arrays[-1].nbytes)
+        except (OSError, ValueError, IndexError) as error:
             raise ValueError(f"{folder} holds no whole index: {error}") from error
+        *part, next_id = arrays
+        index._parts, index._next_id = [tuple(part)], int(next_id[0])
         return index
 
 
@@ -1377,24 +1309,16 @@ def true_ranks(scores, relevant=None):
     ``scores`` is (n_queries, n_items), larger is better; NaN and infinity are refused.
     ``relevant``, bool of that shape, says which items are right; by default item i for query i.
     """
-    S, relevant = _check_scores(scores, relevant)
-    best = np.where(relevant, S, -np.inf).max(axis=1, keepdims=True)
-    return 1 + ((S >= best) & ~relevant).sum(axis=1)
-
-
-def _check_scores(scores, relevant):
-    """Return scores and relevance after checking that each query has a right item."""
     S = check_matrix(scores, "scores")
-    if relevant is None:
-        relevant = np.eye(*S.shape, dtype=bool)
-    relevant = np.asarray(relevant)
+    relevant = np.eye(*S.shape, dtype=bool) if relevant is None else np.asarray(relevant)
     if relevant.shape != S.shape or relevant.dtype != bool:
         came = f"{relevant.dtype} {relevant.shape} came"
         raise ValueError(f"relevant must be bool {S.shape}; {came}")
     if not relevant.any(axis=1).all():
         row = int(relevant.any(axis=1).argmin())
         raise ValueError(f"each query needs a relevant item; query {row} has none: say which are")
-    return S, relevant
+    best = np.where(relevant, S, -np.inf).max(axis=1, keepdims=True)
+    return 1 + ((S >= best) & ~relevant).sum(axis=1)
 
 
 def recall_at_k(ranks, k):
@@ -1434,8 +1358,9 @@ def mean_average_precision(scores, relevant):
 
     ``scores`` and ``relevant``, bool, are (n_queries, n_items), as in `true_ranks`.
     """
-    pairs = zip(*_check_scores(scores, relevant), strict=True)
-    return float(np.mean([average_precision_score(right, row) for row, right in pairs]))
+    true_ranks(scores, relevant)  # checks both
+    pairs = zip(relevant, scores, strict=True)
+    return float(np.mean([average_precision_score(*pair) for pair in pairs]))
 
 
 def chance_levels(n_items, n_relevant=1):
@@ -1461,9 +1386,8 @@ def _bootstrap(values, confidence, n_resamples, random_state):
     values = np.asarray(values, dtype=float)
     if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all():
         raise ValueError("values must be finite numbers, one per query, and at least one")
-    values = np.repeat(values, 2) if len(values) == 1 else values  # SciPy wants two
     check_scalar(confidence, "confidence", numbers.Real, min_val=0, max_val=1)
-    check_scalar(n_resamples, "n_resamples", numbers.Integral, min_val=1)
+    values = np.repeat(values, 2) if len(values) == 1 else values  # SciPy wants two
     options = {"confidence_level": confidence, "n_resamples": n_resamples, "batch": 200}
     options.update(method="percentile", random_state=np.random.default_rng(random_state))
     return scipy.stats.bootstrap((values,), np.mean, **options)

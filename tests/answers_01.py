@@ -40,11 +40,24 @@ def by_svd(X, shrinkage, *, off=1.0, root=np.sqrt, n=None, unit=None, back=True)
     return rows @ axes if back else rows
 
 
-def by_loops(W, X, Y, rate):
-    new = W.copy()
+def by_loops(W, c, X, Y, alpha, rate, *, push=1.0, pull=1.0, pull_c=0.0, share=1.0):
+    """Return W and c after a step, pair by pair, or after a wrong one."""
+    new, offset = W - rate * 2 * alpha * pull * W, c - rate * 2 * alpha * pull_c * c
     for x, y in zip(X, Y, strict=True):
-        new = new - rate * 2 * np.outer(x, x @ W - y) / len(X)
-    return new
+        error = 2 * push * (x @ W + c - y) / len(X)
+        new, offset = new - rate * np.outer(x, error), offset - rate * share * error
+    return new, offset
+
+
+def gradients(*arguments):
+    """Return a wrong answer: the gradients themselves."""
+    W, c, *rest = arguments
+    new, offset = by_loops(W, c, *rest[:-1], 1.0)
+    return W - new, c - offset
+
+
+def step(**options):
+    return lambda *arguments: by_loops(*arguments, **options)
 
 
 def unit_rows(z, g):
@@ -85,10 +98,13 @@ WRONG = [
     ("1.2", lambda X, shrinkage: by_svd(X, 0), "the shrinkage is missing"),
     ("1.2", lambda X, shrinkage: by_svd(X, shrinkage, unit=1), "mean eigenvalue"),
     ("1.2", lambda X, shrinkage: by_svd(X, shrinkage, n=len(X) - 1), "bias=True"),
-    ("1.3", lambda W, X, Y, rate: 2 * W - by_loops(W, X, Y, rate), "uphill"),
-    ("1.3", lambda W, X, Y, rate: by_loops(W, X, Y, rate / 2), "factor 2"),
-    ("1.3", lambda W, X, Y, rate: by_loops(W, X, Y, rate * len(X)), "the mean over"),
-    ("1.3", lambda W, X, Y, rate: W - by_loops(W, X, Y, 1.0), "return the new weights"),
+    ("1.3", step(push=-1.0, pull=-1.0), "uphill"),
+    ("1.3", step(push=0.5, pull=0.5), "factor 2"),
+    ("1.3", lambda *a: by_loops(*a, push=len(a[2])), "the mean over"),
+    ("1.3", step(pull=0.0), "the penalty is missing"),
+    ("1.3", step(pull_c=1.0), "leave c out"),
+    ("1.3", lambda *a: by_loops(*a, share=1 / len(a[2])), "add up"),
+    ("1.3", gradients, "return the new weights"),
     ("1.4", lambda z, g: g / z.sum(axis=1)[:, None], "a second term"),
     ("1.4", unit_rows, "length 1"),
     (

@@ -9,7 +9,7 @@ from course import exercises_09
 
 CHECKS = {
     "9.1": ("in_any_colour", exercises_09.check_any_colour),
-    "9.2": ("fair_labels", exercises_09.check_fair),
+    "9.2": ("label_by_nearest", exercises_09.check_nearest),
     "9.3": ("ranks_after", exercises_09.check_second),
     "9.4": ("cheapest_threshold", exercises_09.check_cost),
     "9.5": ("clean_answers", exercises_09.check_clean),
@@ -41,13 +41,15 @@ def one_by_one(P, W):
     return length_one(np.array(rows))
 
 
-def fair_by_loop(S, *, taken=np.mean, best=max):
-    usual = [taken(column) for column in S.T]
-    return [best(range(len(row)), key=lambda j: row[j] - usual[j]) for row in S]
-
-
-def fair_columns(S):
-    return np.argmax(S - S.mean(axis=0), axis=0)
+def label_by_loop(S, of_label, k, *, total=np.mean, worst=False):
+    answers = []
+    for row in S:
+        sides = []
+        for label in sorted(set(of_label.tolist())):
+            scores = sorted(row[of_label == label].tolist(), reverse=not worst)
+            sides.append(total(scores[:k]))
+        answers.append(int(np.argmax(sides)))
+    return answers
 
 
 def ranks_by_sorting(S, candidates, second, *, outside=None, tie=1, start=1):
@@ -95,7 +97,7 @@ def clean_by_counting(risk, alpha):
 
 RIGHT = [
     ("9.1", lambda P, W: length_one(left_by_least_squares(P, W))),
-    ("9.2", fair_by_loop),
+    ("9.2", label_by_loop),
     ("9.3", ranks_by_sorting),
     ("9.4", threshold_by_table),
     ("9.5", clean_by_counting),
@@ -107,11 +109,11 @@ WRONG = [
     ("9.1", one_by_one, "some of the first may be back"),
     ("9.1", lambda P, W: length_one(P - left_by_least_squares(P, W)), "return what is left"),
     ("9.1", lambda P, W: length_one(np.array([p - sum(W) for p in P])), "not the words whole"),
-    ("9.2", lambda S: (S - S.mean(axis=1, keepdims=True)).argmax(axis=1), "each label's mean"),
-    ("9.2", fair_columns, "the largest along its row"),
-    ("9.2", lambda S: S - S.mean(axis=0), "not their scores"),
-    ("9.2", lambda S: fair_by_loop(S, best=min), "larger scores are better"),
-    ("9.2", lambda S: fair_by_loop(S, taken=max), "not its largest score"),
+    ("9.2", lambda S, of_label, k: label_by_loop(S, of_label, len(of_label)), "average all"),
+    ("9.2", lambda S, of_label, k: label_by_loop(S, of_label, 1), "nearest prompt alone"),
+    ("9.2", lambda *given: label_by_loop(*given, total=sum), "loses by a sum"),
+    ("9.2", lambda *given: label_by_loop(*given, worst=True), "larger scores are better"),
+    ("9.2", lambda S, of_label, k: [int(np.argmax(row)) for row in S], "not that of the prompt"),
     ("9.3", lambda *given: ranks_by_sorting(*given, outside=4), "keeps the rank"),
     ("9.3", lambda *given: ranks_by_sorting(*given, outside=6), "is not last"),
     ("9.3", lambda *given: ranks_by_sorting(*given, tie=-1), "stands before it"),

@@ -14,6 +14,7 @@ import textwrap
 import time
 
 import numpy as np
+import psutil  # ipykernel brings it
 import pytest
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
@@ -78,13 +79,11 @@ def add_index(client, name="things", kind="FLAT"):
 
 def children():
     """Return the processes of this machine that serve a folder for this process."""
-    own = f"{os.getpid()}"
     found = []
-    for status in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            if status.read_text().rpartition(")")[2].split()[1] == own:
-                command = status.with_name("cmdline").read_bytes()
-                found += [command] if b"engines.py" in command else []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            command = child.cmdline()
+            found += [command] if any("engines.py" in part for part in command) else []
     return found
 
 
@@ -257,10 +256,8 @@ def test_a_server_that_does_not_come_up_is_given_up(folder, monkeypatch):
         engines.Server(folder, timeout=0.5).start()
     monkeypatch.undo()
     assert not children()
-    processes = [
-        p.read_bytes() for p in pathlib.Path("/proc").glob("[0-9]*/cmdline") if p.exists()
-    ]
-    assert not any(str(silent).encode() in p for p in processes)
+    processes = [p.info["cmdline"] or [] for p in psutil.process_iter(["cmdline"])]
+    assert not any(str(silent) in command for command in processes)
 
 
 @needs_engine
@@ -277,7 +274,7 @@ def test_a_server_ends_with_a_parent_that_was_killed(folder):
         pid, uri = process.stdout.readline().split()
         process.kill()
     until = time.monotonic() + 10
-    while pathlib.Path("/proc", pid).exists() and time.monotonic() < until:
+    while psutil.pid_exists(int(pid)) and time.monotonic() < until:
         time.sleep(0.05)
     with pytest.raises(engines.EngineError, match="nothing answers"):
         engines.connect(uri)

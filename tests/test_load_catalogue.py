@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import io
 import os
+import pathlib
 import signal
 import struct
 import sys
@@ -120,7 +121,7 @@ KINDS = {
         5,
     ),
     "RGB JPEG, long": (
-        lambda: encoded("JPEG", Image.new("RGB", (3000, 9), (9, 99, 199))),
+        lambda: encoded("JPEG", Image.new("RGB", (3000, 90), (9, 99, 199))),
         np.full((SIDE, SIDE, 3), (9, 99, 199), dtype=np.uint8),
         5,
     ),
@@ -336,7 +337,7 @@ def check_row(path, capsys, told, *, line=4, n_rows=3):
     catalogue = cm.load_catalogue(path, on_error="skip")
     printed = capsys.readouterr()
     assert printed.err == ""
-    assert printed.out.splitlines()[0] == f"shop.csv: 1 of {n_rows} rows skipped (1 {kind})"
+    assert printed.out.splitlines()[0] == f"1 of {n_rows} rows skipped (1 {kind})"
     assert len(catalogue) == 2 and catalogue.texts == ["a red mug", "a blue mug"]
     assert catalogue.skipped == [(f"line {line}", lines[0].partition(": ")[2])]
     assert (catalogue.images == cm.as_photos([PHOTO], 64)).all()
@@ -401,6 +402,8 @@ def test_bad_paths_are_named(tmp_path, capsys, name):
     written = str(tmp_path / "outside.png") if name == "ABSOLUTE" else name
     path = shop(folder, (written, "a mug"))
     (folder / "inner").mkdir()
+    if name.startswith("GOOD") and os.path.exists(folder / name):
+        pytest.skip("on this system it is good.png")
     if name.startswith("link"):
         links = {
             "link-out.png": "../outside.png",
@@ -464,6 +467,16 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path, capsys, monkeypatch):
     check_row(path, capsys, "not a picture that can be read: 'locked.png' (Permission denied)")
 
 
+def test_a_folder_that_may_not_be_read_is_no_traceback(tmp_path, monkeypatch):
+    def locked(folder):  # chmod would not stop a test that root runs
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(pathlib.Path, "iterdir", locked)
+    table = {"image": ["gone.png", PHOTO], "text": ["a", "b"]}
+    catalogue = cm.load_catalogue(table, folder=tmp_path, on_error="skip")
+    assert catalogue.skipped == [("row 0", "no such file: 'gone.png'")]
+
+
 def test_postscript_is_never_run(tmp_path, monkeypatch):
     monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("it was run"))
     with pytest.raises(ValueError, match=r"'picture' \(an EPS file, save it as PNG\)"):
@@ -479,11 +492,14 @@ def test_a_quote_that_swallows_rows_is_named_and_lines_are_counted_as_an_editor_
         "",
         "gone.png,b",
     ]
-    with pytest.raises(ValueError, match="2 of 4 rows") as error:
-        cm.load_catalogue(shop(tmp_path, *rows))
+    path = shop(tmp_path, *rows)
+    with pytest.raises(ValueError, match="2 of 6 rows") as error:
+        cm.load_catalogue(path)
     lines = str(error.value).splitlines()[1:]
-    assert lines[0].startswith("  line 5: runs on over lines: does a quote never close?")
+    assert lines[0].startswith("  line 5: cannot be read: unexpected end of data")
     assert lines[1].startswith("  line 9: no such file")
+    catalogue = cm.load_catalogue(path, on_error="skip")  # no other row is lost
+    assert catalogue.texts[2:] == ["a cup", 'a plate of 12"']
 
 
 def test_many_bad_rows_are_listed_up_to_twenty(tmp_path, capsys):
@@ -497,7 +513,7 @@ def test_many_bad_rows_are_listed_up_to_twenty(tmp_path, capsys):
     assert len(lines) == 22 and lines[-1] == "  and 30 more"
     assert lines[1] == "  line 4: no such file: 'gone0.png'"
     catalogue = cm.load_catalogue(path, on_error="skip")
-    told = "shop.csv: 50 of 52 rows skipped (45 no such file, 5 no text)\n"
+    told = "50 of 52 rows skipped (45 no such file, 5 no text)\n"
     assert capsys.readouterr().out.startswith(told)
     assert len(catalogue) == 2 and len(catalogue.skipped) == 50
 
@@ -555,11 +571,12 @@ BROKEN_CSV = {
     ),
     "UTF-16": (("image,text\n" + GOOD).encode("utf-16"), NOT_UTF8),
     "UTF-16 unmarked": (("image,text\n" + GOOD).encode("utf-16-le"), r"it has \['i\\x00m"),
-    "open quote": (b'image,text\ngood.png,a mug\ngood.png,"a mug\n' * 2, "line 3: .* never close"),
-    "open quote at the end": (b'image,text\ngood.png,"a mug\n', "line 2: unexpected end of data"),
-    "open quote in the header": (b'image,"text\ngood.png,a mug\n', "line 1: unexpected end"),
-    "text behind a quote": (b'image,text\ngood.png,"a" mug\n', "line 2: ',' expected after"),
-    "endless field": (b"image,text\ngood.png," + b"x" * 200_000, "line 2: field larger than"),
+    "open quote": (b'image,text\ngood.png,"a mug\n', "line 2: cannot be read: unexpected end"),
+    "text behind a quote": (
+        b'image,text\ngood.png,"a" mug\n',
+        "line 2: cannot be read: ',' expected",
+    ),
+    "endless field": (b"image,text\ngood.png," + b"x" * 200_000, "line 2: .*field larger than"),
     "a picture": (encoded(), NOT_UTF8),
     "gzipped": (gzip.compress(GOOD.encode()), NOT_UTF8),
     "zero bytes": (bytes(500), "is no CSV file with a header and rows"),
@@ -752,7 +769,7 @@ def test_any_mapping_of_columns_is_a_table(tmp_path):
     assert cm.load_catalogue(Frame(), folder=tmp_path / "a").texts == ["a", "b", "c"]
     whole = {"image": [np.asarray(PHOTO), PHOTO, tmp_path / "a" / "1.png"], "text": ["a"] * 3}
     assert np.array_equal(*cm.load_catalogue(whole).images[:2])
-    for bad, told in (({"image": [1], "text": []}, "equally long"), ({}, "mapping of columns")):
+    for bad, told in (({"image": [1], "text": []}, "of one length"), ({}, "mapping of columns")):
         with pytest.raises((TypeError, ValueError), match=told):
             cm.load_catalogue(bad)
 
@@ -764,8 +781,7 @@ def test_any_console_can_show_what_was_skipped(tmp_path, monkeypatch, encoding):
     monkeypatch.setattr(sys, "stdout", console)
     assert len(cm.load_catalogue(tmp_path / "\u4ea7\u54c1.csv", on_error="skip")) == 2
     console.flush()
-    name = "\u4ea7\u54c1" if encoding == "utf-8" else "\\u4ea7\\u54c1"
-    assert console.buffer.getvalue().decode(encoding).startswith(f"{name}.csv: 1 of 3 rows")
+    assert console.buffer.getvalue().decode(encoding).startswith("1 of 3 rows skipped")
 
 
 def test_pixels_of_other_depths_are_scaled_by_their_range_or_named():
@@ -822,14 +838,14 @@ def test_a_limit_that_the_caller_set_counts(tmp_path, monkeypatch):
 
 
 def test_one_picture_is_held_at_a_time(tmp_path, monkeypatch):
-    real, alive = cm._square, []
+    real, alive = cm._open, []
 
-    def square(image, size):
+    def opened(path, size):
         assert all(reference() is None for reference in alive)
-        alive.append(weakref.ref(image))
-        return real(image, size)
+        alive.append(weakref.ref(image := real(path, size)))
+        return image
 
-    monkeypatch.setattr(cm, "_square", square)
+    monkeypatch.setattr(cm, "_open", opened)
     cm.load_catalogue(shop(tmp_path, *[("good.png", "a mug")] * 10))
     assert len(alive) == 12
 

@@ -90,10 +90,10 @@ def _upright(X, shrinkage):
 
 def _whitened(X, shrinkage, *, power=0.5, back=True, centred=True, scaled=True, less=0):
     Xc = X - X.mean(axis=0)
-    values, V = np.linalg.eigh(Xc.T @ Xc / (len(X) - less))
+    values, R = np.linalg.eigh(Xc.T @ Xc / (len(X) - less))
     values = values + shrinkage * (values.mean() if scaled else 1)
-    turned = (Xc if centred else X) @ V / values**power
-    return turned @ V.T if back else turned
+    turned = (Xc if centred else X) @ R / values**power
+    return turned @ R.T if back else turned
 
 
 def _with(**options):
@@ -112,7 +112,7 @@ check_whitening = Check(
     mistakes=[
         Mistake(
             "not turned back",
-            "these rows are whitened, but still turned; multiply by V.T at the end.",
+            "these rows are whitened, but still turned; multiply by R.T at the end.",
             when=_turned_only,
         ),
         Mistake(
@@ -148,46 +148,81 @@ check_whitening = Check(
 def _step_probes():
     X = np.array([[1.0, 0.0], [0.0, 2.0], [1.0, 1.0], [2.0, -1.0]])
     Y = np.array([[1.0, 0.0, 2.0], [0.0, 1.0, 1.0], [3.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
-    W = np.array([[0.5, -1.0, 0.0], [1.0, 0.0, 2.0]])
+    W, c = np.array([[0.5, -1.0, 0.0], [1.0, 0.0, 2.0]]), np.array([1.0, -2.0, 0.5])
     probes = []
-    for rate in (0.1, 0.5):
-        right = W.copy()
-        for i, j in np.ndindex(W.shape):  # the loss is quadratic: differences are exact
-            bump = np.zeros_like(W)
-            bump[i, j] = 1.0
-            up, low = (np.square(X @ (W + s * bump) - Y).sum() / 4 for s in (1, -1))
-            right[i, j] -= rate * (up - low) / 2
-        probes.append(((W, X, Y, rate), right))
+    for alpha, rate in ((0.3, 0.1), (2.0, 0.5)):
+        both = np.vstack([W, c])  # c is the weight of a column of ones
+        right = both.copy()
+        for place in np.ndindex(both.shape):  # the loss is quadratic: differences are exact
+            losses = []
+            for bump in (1.0, -1.0):
+                moved = both.copy()
+                moved[place] += bump
+                error = X @ moved[:-1] + moved[-1] - Y
+                losses.append(np.square(error).sum() / 4 + alpha * np.square(moved[:-1]).sum())
+            right[place] -= rate * (losses[0] - losses[1]) / 2
+        probes.append(((W, c, X, Y, alpha, rate), (right[:-1], right[-1])))
     return probes
 
 
-def _step(factor):
-    return lambda W, X, Y, rate: W - factor * rate * X.T @ (X @ W - Y) / len(X)
+def _step(W, c, X, Y, alpha, rate, *, factor=2, pull=2, pull_c=0, n=None, mean=False):
+    by_prediction = factor * (X @ W + c - Y) / (n or len(X))
+    by_c = by_prediction.mean(axis=0) if mean else by_prediction.sum(axis=0)
+    by_W = X.T @ by_prediction + pull * alpha * W
+    return W - rate * by_W, c - rate * (by_c + pull_c * alpha * c)
+
+
+def _steps(**options):
+    return lambda *arguments: _step(*arguments, **options)
+
+
+def _same_two(answer, right):
+    """Return whether two arrays agree with two, in shape as well."""
+    pairs = zip(answer, right, strict=True)
+    return all(np.shape(a) == np.shape(r) and np.allclose(a, r) for a, r in pairs)
 
 
 check_step = Check(
     _step_probes,
-    right="Only the loss differs from the loop above: the step is the same line.",
+    right="Only the loss differs from the loop above: the step is the same line, for W and for c.",
+    same=_same_two,
     mistakes=[
         Mistake(
             "uphill",
             "this step goes uphill; the gradient points to where the loss grows.",
-            like=_step(-2),
+            like=_steps(factor=-2, pull=-2),
         ),
         Mistake(
             "no factor 2",
             "half the step; the derivative of a square brings a factor 2.",
-            like=_step(1),
+            like=_steps(factor=1, pull=1),
         ),
         Mistake(
             "a sum",
-            "your gradient is that of the sum; the loss is the mean over the n pairs.",
-            like=lambda W, X, Y, rate: W - 2 * rate * X.T @ (X @ W - Y),
+            "your gradient is that of the sum; the error is the mean over the n pairs.",
+            like=_steps(n=1),
         ),
         Mistake(
-            "the gradient only",
-            "this is the gradient; return the new weights, W - rate * gradient.",
-            when=_fits(lambda W, X, Y, rate: 2 * X.T @ (X @ W - Y) / len(X)),
+            "no penalty",
+            "the penalty is missing; it has a gradient of its own, by W.",
+            like=_steps(pull=0),
+        ),
+        Mistake(
+            "the penalty on c",
+            "the penalty is on W alone; leave c out of it.",
+            like=_steps(pull_c=2),
+        ),
+        Mistake(
+            "c by the mean",
+            "c_j acts on all rows of its column: add up what they say; the 1/n is in the loss.",
+            like=_steps(mean=True),
+        ),
+        Mistake(
+            "the gradients only",
+            "these are the gradients; return the new weights, W - rate * gradient, and the new c.",
+            when=lambda answer, right, W, c, X, Y, alpha, rate: _same_two(
+                answer, [(old - new) / rate for old, new in zip((W, c), right, strict=True)]
+            ),
         ),
     ],
 )

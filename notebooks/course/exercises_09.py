@@ -73,47 +73,69 @@ check_any_colour = Check(
 )
 
 
-# --- 9.2 a label that everything resembles ------------------------------------------------------
+# --- 9.2 the mean of the nearest prompts --------------------------------------------------------
 
 
-def _fair_probes():
-    # The last label's words lie near every photo.
-    S = np.array([[0.5, 0.2, 0.6], [0.1, 0.4, 0.7], [0.2, 0.1, 0.95], [0.4, 0.3, 0.65]])
-    T = np.array([[0.9, 0.1], [0.8, 0.3], [0.85, 0.5]])
-    # Means: 0.3, 0.25, 0.725 and 0.85, 0.3.
-    return [((S,), np.array([0, 1, 2, 0])), ((T,), np.array([0, 1, 1]))]
+def _nearest_probes():
+    # Label 0 has one prompt that fits the first photo well, and two that do not.
+    S = np.array([[0.9, 0.1, 0.0, 0.5, 0.6, 0.7], [0.2, 0.6, 0.7, 0.8, 0.3, 0.1]])
+    of = np.array([0, 0, 0, 1, 1, 2])
+    # Means of the two best: 0.5, 0.55, 0.7 and 0.65, 0.55, 0.1.
+    T = np.array([[0.1, 0.8, 0.2, 0.75, 0.7]])
+    of_T = np.array([1, 0, 1, 1, 0])
+    # The best: 0.8, 0.75; the two best: 0.75, 0.475; all: 0.75, 0.35.
+    U = np.array([[0.5, 0.9, 0.6, 0.8, 0.1, 0.8]])
+    of_U = np.array([0, 1, 0, 1, 1, 1])
+    # Two best: 0.55, 0.85; all four: 0.55, 0.65.
+    W = np.array([[0.9, 0.2, 0.1, 0.7, 0.6, 0.0]])
+    of_W = np.array([0, 0, 0, 1, 1, 1])
+    # Best: 0.9, 0.7; two best: 0.55, 0.65; all: 0.4, 0.433.
+    R = np.array([[0.9, 0.8, 0.0, 0.7, 0.6, 0.5]])
+    of_R = np.array([0, 0, 0, 1, 1, 1])
+    # Two best: 0.85, 0.65; all: 0.567, 0.6.
+    return [
+        ((S, of, 2), np.array([2, 0])),
+        ((T, of_T, 2), np.array([0])),
+        ((U, of_U, 2), np.array([1])),
+        ((W, of_W, 2), np.array([1])),
+        ((R, of_R, 2), np.array([0])),
+        ((S, of, 1), np.array([0, 1])),
+    ]
 
 
-check_fair = Check(
-    _fair_probes,
-    right="A label must be nearer than it usually is.",
+def _by_label(S, of_label, pick):
+    labels = range(of_label.max() + 1)
+    return np.array([pick(np.sort(S[:, of_label == label], axis=1)) for label in labels]).argmax(0)
+
+
+check_nearest = Check(
+    _nearest_probes,
+    right="Between the mean of all prompts and the nearest one, k chooses.",
     mistakes=[
         Mistake(
-            "the mean of each photo",
-            "the mean of a photo's row changes none of its order; take off each label's mean.",
-            like=lambda S: S.argmax(axis=1),
+            "all prompts",
+            "a label counts its k best prompts of each photo; you average all of them.",
+            like=lambda S, of_label, k: _by_label(S, of_label, lambda s: s.mean(axis=1)),
         ),
         Mistake(
-            "the best photo of a label",
-            "give each photo a label: the largest along its row.",
-            when=lambda answer, right, S: np.shape(answer) == (S.shape[1],) != np.shape(right),
+            "the best alone",
+            "that is the nearest prompt alone; average the k best of each label.",
+            like=lambda S, of_label, k: of_label[S.argmax(axis=1)],
         ),
         Mistake(
-            "scores",
-            "return the numbers of the labels, not their scores.",
-            when=lambda answer, right, S: (
-                np.ndim(answer) == 2 or np.any(answer != np.round(answer))
-            ),
+            "the sum",
+            "a label with fewer than k prompts loses by a sum; take the mean of those it has.",
+            like=lambda S, of_label, k: _by_label(S, of_label, lambda s: s[:, -k:].sum(axis=1)),
         ),
         Mistake(
-            "smallest",
-            "larger scores are better.",
-            like=lambda S: (S - S.mean(axis=0)).argmin(axis=1),
+            "the worst",
+            "larger scores are better, and np.sort puts them last.",
+            like=lambda S, of_label, k: _by_label(S, of_label, lambda s: s[:, :k].mean(axis=1)),
         ),
         Mistake(
-            "largest taken off",
-            "take off a label's mean over the photos, not its largest score.",
-            like=lambda S: (S - S.max(axis=0)).argmax(axis=1),
+            "the prompt's number",
+            "return the number of the label, not that of the prompt.",
+            like=lambda S, of_label, k: S.argmax(axis=1),
         ),
     ],
 )

@@ -1,5 +1,6 @@
 """The generated shop: its catalogue, its split, its oracle, and what is kept of it on disk."""
 
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -165,7 +166,8 @@ def shop_model(train, validation, fitted=None):
     if fitted is not None and os.environ.get("COURSE_STRICT") == "1":
         write_safely(path, fitted.save)
         return fitted
-    model = cm.CrossModalModel().fit(
+    aligner = cm.ContrastiveAligner(temperature=0.12)  # chosen on other products, see 01
+    model = cm.CrossModalModel(contrastive=aligner).fit(
         train.images,
         train.texts,
         validation=(validation.images, validation.texts),
@@ -197,4 +199,5 @@ def write_safely(path, write, **options):
         new.unlink(missing_ok=True)
     for old in path.parent.glob(f"{path.stem.rpartition('_')[0]}_????????{path.suffix}"):
         if old != path:
-            old.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # Windows keeps what another process reads
+                old.unlink()
