@@ -7,7 +7,7 @@ n_items). Rows of equal ``groups`` belong to one item: several captions of a pic
 photos of a product. Importing changes nothing; all randomness comes from ``random_state``.
 """
 
-import collections
+import collections.abc
 import concurrent.futures
 import contextlib
 import csv
@@ -136,7 +136,8 @@ def is_missing(value):
 
 def check_texts(texts, least=1):
     """Return texts as a list of str; raise unless they are a sequence of at least this many."""
-    if not isinstance(texts, list | tuple) and len(getattr(texts, "shape", ())) != 1:
+    is_table = isinstance(texts, str | collections.abc.Mapping | collections.abc.Set)
+    if is_table or getattr(texts, "ndim", 1) != 1 or not hasattr(texts, "__len__"):
         advice = "[text] for one, one column of a table, or its values"
         raise TypeError(f"texts must be a list of str; {type(texts).__name__} came: give {advice}")
     if len(texts) < least:
@@ -176,8 +177,8 @@ def load_catalogue(
         if column not in names:
             told = f"{path.name} has no column {column!r}, it has {names!r:.300}"
             raise ValueError(f"{told}; pass image_column and text_column, {PANDAS}")
-    columns = names, text_column, image_column
-    images, rows, bad = _read_rows(records, *columns, pathlib.Path(folder or path.parent), size)
+    folder = pathlib.Path(folder or path.parent)
+    images, rows, bad = _read_rows(records, names, text_column, image_column, folder, size)
     if bad:
         _tell_bad_rows(path.name, bad, len(rows), on_error)
     values = {c: np.fromiter((row[c] for row in rows), object) for c in names if c}
@@ -201,7 +202,11 @@ def _read_csv(path):
     del lines[: int(text.startswith("sep="))]  # Excel's mark
     if len(lines) < 2:
         raise ValueError(f"{path.name} is no CSV file with a header and rows, {PANDAS}")
-    names = [name.strip() for name in next(csv.reader([lines.pop(0)[1]]))]
+    place, header = lines.pop(0)
+    try:
+        names = [name.strip() for name in _fields(header)]
+    except ValueError as error:
+        raise ValueError(f"{path.name}, {place}: {error}") from error
     if len({*filter(None, names)}) < len([*filter(None, names)]):
         raise ValueError(f"{path.name} has columns of one name: {names!r:.300}; rename one")
     return names, lines
@@ -761,8 +766,8 @@ def info_nce(E_image, E_text, temperature, targets=None):
     """
     n = len(E_image)
     T = np.eye(n) if targets is None else targets
-    loss, G = 0.0, np.zeros((n, n))
-    S = E_image @ E_text.T / temperature
+    S = E_image @ E_text.T / temperature  # (n, n)
+    loss, G = 0.0, np.zeros_like(S)
     for scores, target, flip in ((S, T, False), (S.T, T.T, True)):
         log_P = scipy.special.log_softmax(scores, axis=1)
         loss -= (target * log_P).sum() / (2 * n)

@@ -576,6 +576,12 @@ def test_scripts_without_spaces_are_told_apart():
     assert np.linalg.norm(rows[:-1] - rows[-1], axis=1).argmin() == 0
 
 
+def test_any_sequence_of_texts_will_do():
+    table = {"red": "a red mug", "blue": "a blue mug"}
+    for texts in (tuple(table.values()), table.values(), np.array(list(table.values()))):
+        assert cm.check_texts(texts) == ["a red mug", "a blue mug"]
+
+
 def test_one_letter_words_and_digits_count():
     text = cm.TextFeatures(min_count=1).fit(TEXTS)
     terms = set(text.views_["words"]["terms"])
