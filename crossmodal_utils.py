@@ -13,6 +13,7 @@ import contextlib
 import csv
 import functools
 import hashlib
+import json
 import math
 import numbers
 import os
@@ -32,20 +33,17 @@ import threadpoolctl
 from PIL import Image, ImageOps, UnidentifiedImageError
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import PCA, TruncatedSVD
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.metrics import average_precision_score
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+from sklearn.metrics import label_ranking_average_precision_score
 from sklearn.preprocessing import normalize
-from sklearn.utils import check_array, check_scalar
+from sklearn.utils import check_array, check_consistent_length, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 # --- Data ---------------------------------------------------------------------------------------
 
 # What tables write where there is no value, in small letters.
 NO_VALUE = ("", "nan", "nat", "none", "null", "na", "n/a", "<na>", "#n/a", "\\n")
-PANDAS = (
-    "or let pandas read it (read_csv with sep=, encoding= or quoting=, read_excel, read_json, "
-    "read_parquet) and pass the frame: load_catalogue(pandas.read_csv(path), folder=...)"
-)
+PANDAS = "or let pandas read it: load_catalogue(pandas.read_csv(path, encoding=...), folder=...)"
 
 
 class Catalogue:
@@ -59,29 +57,21 @@ class Catalogue:
     skipped = ()
 
     def __init__(self, images, texts, attributes=None, groups=None):
-        self.images, self.texts = np.asarray(images), check_texts(texts, least=0)
+        self.images, self.texts = np.asarray(images), check_texts(texts)
         self.attributes = {name: np.atleast_1d(rows) for name, rows in (attributes or {}).items()}
         kind, shape = self.images.dtype, self.images.shape
         if kind != np.uint8 or len(shape) != 4 or shape[3] != 3:
             raise ValueError(f"images must be uint8 (n, height, width, 3); {kind} {shape} came")
-        for name, rows in {"texts": self.texts, **self.attributes}.items():
-            if (n := len(rows)) != len(self):
-                raise ValueError(f"{name} must have one row per image; {n} came for {len(self)}")
+        check_consistent_length(self.images, self.texts, *self.attributes.values())
         self.groups = group_numbers(groups, len(self))
 
     def __len__(self):
         """Return the number of rows."""
         return len(self.images)
 
-    def __repr__(self):
-        """Give the numbers of rows and items, the shape of an image, and the attributes."""
-        told = f"{len(self)} rows of {len(np.unique(self.groups))} items"
-        return f"Catalogue({told}, images {self.images.shape[1:]}, {list(self.attributes)})"
-
     def __getitem__(self, index):
         """Return a Catalogue of the chosen rows; nothing in it is shared with this one."""
-        index = np.zeros(0, dtype=int) if np.size(index) == 0 else index
-        rows = np.atleast_1d(np.arange(len(self))[index])
+        rows = np.atleast_1d(np.arange(len(self))[index if np.size(index) else slice(0)])
         attributes = {name: values[rows] for name, values in self.attributes.items()}
         texts = [self.texts[i] for i in rows]
         return Catalogue(self.images[rows], texts, attributes, self.groups[rows])
@@ -122,10 +112,9 @@ def group_numbers(groups, n_rows):
 def joined_groups(*labels):
     """Return int (n,): the finest groups that keep rows together which any of the labels joins."""
     n = len(labels[0])
-    links = scipy.sparse.csr_matrix((n, n))
-    for label in labels:
-        _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
-        links += scipy.sparse.csr_matrix((np.ones(n), (np.arange(n), first[inverse])), (n, n))
+    firsts = [first[places] for _, first, places in (np.unique(x, True, True) for x in labels)]
+    ends = np.tile(np.arange(n), len(labels)), np.concatenate(firsts)
+    links = scipy.sparse.csr_matrix((np.ones(len(ends[0])), ends), (n, n))
     return scipy.sparse.csgraph.connected_components(links, directed=False)[1]
 
 
@@ -134,14 +123,12 @@ def is_missing(value):
     return str(value).strip().casefold() in NO_VALUE
 
 
-def check_texts(texts, least=1):
-    """Return texts as a list of str; raise unless they are a sequence of at least this many."""
+def check_texts(texts):
+    """Return texts as a list of str; TypeError unless they are a sequence of str."""
     is_table = isinstance(texts, str | collections.abc.Mapping | collections.abc.Set)
     if is_table or getattr(texts, "ndim", 1) != 1 or not hasattr(texts, "__len__"):
         advice = "[text] for one, one column of a table, or its values"
         raise TypeError(f"texts must be a list of str; {type(texts).__name__} came: give {advice}")
-    if len(texts) < least:
-        raise ValueError("texts is empty; at least one text is needed")
     for row, text in enumerate(texts := list(texts)):
         if not isinstance(text, str):
             raise TypeError(f"texts must be str; row {row} is {type(text).__name__} {text!r:.40}")
@@ -177,8 +164,8 @@ def load_catalogue(
         if column not in names:
             told = f"{path.name} has no column {column!r}, it has {names!r:.300}"
             raise ValueError(f"{told}; pass image_column and text_column, {PANDAS}")
-    folder = pathlib.Path(folder or path.parent)
-    images, rows, bad = _read_rows(records, names, text_column, image_column, folder, size)
+    find = _picture_finder(pathlib.Path(folder or path.parent))
+    images, rows, bad = _read_rows(records, names, text_column, image_column, find, size)
     if bad:
         _tell_bad_rows(path.name, bad, len(rows), on_error)
     values = {c: np.fromiter((row[c] for row in rows), object) for c in names if c}
@@ -202,14 +189,19 @@ def _read_csv(path):
     del lines[: int(text.startswith("sep="))]  # Excel's mark
     if len(lines) < 2:
         raise ValueError(f"{path.name} is no CSV file with a header and rows, {PANDAS}")
-    place, header = lines.pop(0)
-    try:
-        names = [name.strip() for name in _fields(header)]
-    except ValueError as error:
-        raise ValueError(f"{path.name}, {place}: {error}") from error
+    names = [name.strip() for name in _fields(lines.pop(0)[1])]
     if len({*filter(None, names)}) < len([*filter(None, names)]):
         raise ValueError(f"{path.name} has columns of one name: {names!r:.300}; rename one")
     return names, lines
+
+
+def _fields(line):
+    """Return the fields of a line, read by itself: an open quote swallows no other row."""
+    try:
+        return next(csv.reader([line], strict=True))
+    except csv.Error as error:
+        told = f"{error} in {line!r:.40} (does a quote never close, or a text run over lines?)"
+        raise ValueError(f"cannot be read: {told}; mend it, {PANDAS}") from error
 
 
 def _read_mapping(table):
@@ -222,11 +214,10 @@ def _read_mapping(table):
     return names, [(f"row {i}", row) for i, row in enumerate(zip(*columns, strict=True))]
 
 
-def _read_rows(records, names, text_column, image_column, folder, size):
+def _read_rows(records, names, text_column, image_column, find, size):
     """Return the images and the rows, as dicts, that are good, and (place, reason) of the bad."""
-    listed = functools.cache(_bare_names)
     images, rows, bad = np.empty((len(records), size, size, 3), dtype=np.uint8), [], []
-    for place, record in records:
+    for i, (place, record) in enumerate(records, 1):
         try:
             fields = _fields(record) if isinstance(record, str) else record
             if len(fields) != len(names):
@@ -236,24 +227,14 @@ def _read_rows(records, names, text_column, image_column, folder, size):
             text, picture = row[text_column], row[image_column]
             if is_missing(text) or not isinstance(text, str) or "\0" in text:
                 raise ValueError(f"no text: {text!r:.60}")
-            if isinstance(picture, str | os.PathLike | int | float):
-                picture = _find_picture(folder, picture, listed)
-            images[len(rows)] = _fit(picture, size)
+            is_name = isinstance(picture, str | os.PathLike | int | float)
+            images[len(rows)] = _fit(find(picture) if is_name else picture, size)
             rows.append(row)
         except (TypeError, ValueError) as error:
             bad.append((place, str(error)))
-        if (n := len(rows) + len(bad)) % 2000 == 0:
-            print(f"{n:,} of {len(records):,} rows read", flush=True)
+        if i % 2000 == 0:
+            print(f"{i:,} of {len(records):,} rows read", flush=True)
     return images[: len(rows)], rows, bad
-
-
-def _fields(line):
-    """Return the fields of a line, read by itself: an open quote swallows no other row."""
-    try:
-        return next(csv.reader([line], strict=True))
-    except csv.Error as error:
-        told = f"{error} (does a quote never close, or the text run on over lines?)"
-        raise ValueError(f"cannot be read: {told}; mend it, {PANDAS}") from error
 
 
 def _tell_bad_rows(name, bad, n_good, on_error):
@@ -265,40 +246,39 @@ def _tell_bad_rows(name, bad, n_good, on_error):
         print(f"{told} skipped ({counts})")
         return
     advice = 'mend them, or pass on_error="skip"' if n_good else "no row is good"
-    lines = "".join(f"\n  {place}: {why}" for place, why in bad[:20])
-    more = f"\n  and {len(bad) - 20} more" if len(bad) > 20 else ""
-    raise ValueError(f"{name}: {told} are bad ({counts}); {advice}{lines}{more}")
+    lines = [f"{place}: {why}" for place, why in bad[:20]]
+    lines += [f"and {len(bad) - 20} more"] * (len(bad) > 20)
+    raise ValueError("\n  ".join([f"{name}: {told} are bad ({counts}); {advice}", *lines]))
 
 
-def _find_picture(folder, name, listed):
-    """Return the path of a picture file; ValueError, with a hint from ``listed``, if none is."""
-    if is_missing(name := str(name).strip()):
-        raise ValueError("no image")
-    if re.match(r"(?i)\W*([a-z][a-z\d+.-]+://|www\.)|//|data:", name):
-        raise ValueError(f"a web address, to be downloaded first: {name!r:.80}")
-    path = folder / name.replace("\\", "/")
-    if os.path.isfile(path):  # a pipe is none: one would wait for it
-        return path
-    hint = next((f" (there is {n!r})" for n in map(listed(path.parent).get, _bare(path)) if n), "")
-    if re.search(r"[|;]|, ", path.name):
-        hint = " (several pictures in one field? Give each a row of its own)"
-    kind = "a folder, not a file" if os.path.isdir(path) else "no such file"
-    raise ValueError(f"{kind}: {name!r:.80}{hint}")
+def _picture_finder(folder):
+    """Return a function from a name in a table to the path of a picture file in the folder."""
 
+    def bare(path):  # without the ending, and without what differs between systems
+        return _plain(urllib.parse.unquote(path.stem))
 
-def _bare(path):
-    """Return a file's name without what differs between systems, with its ending and without."""
-    name = unicodedata.normalize("NFC", urllib.parse.unquote(path.name)).casefold()
-    return name, os.path.splitext(name)[0]
+    @functools.cache
+    def listed(folder):
+        with contextlib.suppress(OSError):
+            return {bare(file): file.name for file in sorted(folder.iterdir(), reverse=True)}
+        return {}
 
+    def find(name):
+        if is_missing(name := str(name).strip()):
+            raise ValueError("no image")
+        if re.match(r"(?i)\W*([a-z][a-z\d+.-]+://|www\.)|//|data:", name):
+            raise ValueError(f"a web address, to be downloaded first: {name!r:.80}")
+        path = folder / name.replace("\\", "/")
+        if os.path.isfile(path):  # a pipe is none: one would wait for it
+            return path
+        kind = "a folder, not a file" if os.path.isdir(path) else "no such file"
+        near = listed(path.parent).get(bare(path))
+        hint = f" (there is {near!r})" if near else ""
+        if re.search(r"[|;]|, ", path.name):
+            hint = " (several pictures in one field? Give each a row of its own)"
+        raise ValueError(f"{kind}: {name!r:.80}{hint}")
 
-def _bare_names(folder):
-    """Return {bare name: name} of the files in a folder; an empty dict if it cannot be read."""
-    try:
-        files = sorted(folder.iterdir(), reverse=True)
-    except OSError:
-        files = []
-    return {bare: file.name for file in files for bare in _bare(file)}
+    return find
 
 
 def as_photos(images, size):
@@ -359,7 +339,7 @@ def _rgb(image):
         array = np.asarray(image)
         if array.dtype != np.uint8:
             raise TypeError(f"pixels must be uint8, 0 to 255; {array.dtype} came: convert first")
-        if array.ndim not in (2, 3) or array.shape[2:] not in ((), (1,), (3,)) or 0 in array.shape:
+        if array.ndim not in (2, 3) or array.shape[2:] not in ((), (1,), (3,)):
             raise ValueError(f"an image must have shape (height, width, 3); {array.shape} came")
         image = Image.fromarray(array[..., 0] if array.shape[2:] == (1,) else array)
     if 0 in image.size:
@@ -368,16 +348,12 @@ def _rgb(image):
     if image.mode[0] in "IF":  # Pillow would cut these off at 255 and show white
         pixels = np.asarray(image)
         tops = (1, 255) if image.mode[0] == "F" else (255, 4095, 65535)  # 8, 12 or 16 bits
-        top = next((top for top in tops if pixels.min() >= 0 and pixels.max() <= top), None)
-        if top is None:
-            told = f"pixels from {pixels.min():g} to {pixels.max():g} are of no known range"
-            raise ValueError(f"{told}: save as 8 bits")
-        image = Image.fromarray(np.rint(pixels * (255 / top)).astype(np.uint8))
-    if image.mode[-1] not in "Aa" and "transparency" not in image.info:
-        return image.convert("RGB")
-    image, canvas = image.convert("RGBA"), Image.new("RGB", image.size, "white")
-    canvas.paste(image, mask=image.getchannel("A"))
-    return canvas
+        low, high = pixels.min(), pixels.max()
+        if not (tops := [top for top in tops if 0 <= low and high <= top]):
+            raise ValueError(f"pixels from {low:g} to {high:g} are of no known range: save 8 bits")
+        image = Image.fromarray(np.rint(pixels * (255 / tops[0])).astype(np.uint8))
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
 
 
 # --- Features: a photo and a text each become one row of numbers ---------------------------------
@@ -387,9 +363,9 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
     """Turn photos into rows of numbers: edges and colours, see `image_views`, then PCA.
 
     Each view is scaled to one total variance. At most 10,000 photos, evenly chosen, are learned
-    from. Rows have ``n_components`` numbers, or fewer where there are fewer photos. Photos are
-    brought to ``size`` pixels, at least 16, best a multiple of 8. ``random_state`` seeds the PCA.
-    Fitted, it has ``mean_`` (d,) and ``components_`` (n_features_out_, d), of all views together.
+    from. Rows have ``n_components`` numbers, or as many as photos allow. Photos are brought to
+    ``size`` pixels, at least 16, best a multiple of 8. ``random_state`` seeds the PCA. Fitted, it
+    has ``mean_`` (d,) and ``components_`` (n_components, d), of all views together.
     """
 
     def __init__(self, *, n_components=600, size=64, random_state=0):
@@ -403,7 +379,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         return self
 
     def fit_transform(self, images, y=None):
-        """Fit on photos and return their rows, float64 (n, n_features_out_)."""
+        """Fit on photos and return their rows, float64 (n, n_features)."""
         check_scalar(self.n_components, "n_components", numbers.Integral, min_val=1)
         check_scalar(self.size, "size", numbers.Integral, min_val=16)
         photos = as_photos(images, self.size)
@@ -421,11 +397,10 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         with np.errstate(invalid="ignore"):  # photos all alike explain 0 of a variance of 0
             X = pca.fit_transform(np.hstack(scaled).astype(float))
         self.mean_, self.components_ = pca.mean_ * scales, pca.components_ / scales
-        self.n_features_out_ = n
         return X if len(some) == len(photos) else self.transform(photos)
 
     def transform(self, images):
-        """Return the rows of photos, float64 (n, n_features_out_)."""
+        """Return the rows of photos, float64 (n, n_features)."""
         check_is_fitted(self, "components_")
 
         def rows(photos):
@@ -444,30 +419,23 @@ def _in_batches(function, photos):
 def image_views(photos):
     """Return four raw views {name: float (n, d)} of uint8 photos (n, size, size, 3).
 
-    Edge directions over the photo and over the product; colours of the product on a 3 x 3 grid,
-    and finer ones of all of it. The product is what differs from the backdrop, the median colour
-    of the photo's border.
+    The product is what differs from the backdrop, the median colour of the photo's border.
     """
     x = photos / np.float32(255)
     border = np.concatenate([x[:, 0], x[:, -1], x[:, :, 0], x[:, :, -1]], axis=1)
     backdrop = np.median(border, axis=1)[:, None, None]  # (n, 1, 1, 3)
-    boxes = _bounding_boxes(_largest_difference(x, backdrop) > 0.08)
+    boxes = _bounding_boxes(np.abs(x - backdrop).max(axis=3) > 0.08)
     cut = {"size": (48, 48), "resample": Image.Resampling.BILINEAR}
     crops = [Image.fromarray(p).resize(box=b, **cut) for p, b in zip(photos, boxes, strict=True)]
     product = np.stack([np.asarray(crop) for crop in crops]) / np.float32(255)
-    cover = np.clip(_largest_difference(product, backdrop) / 0.08 - 0.5, 0, 1)[:, ::2, ::2]
+    half = product[:, ::2, ::2]
+    cover = np.clip(np.abs(half - backdrop).max(axis=3) / 0.08 - 0.5, 0, 1)
     return {
         "edges of the photo": edge_directions(x, 8),
         "edges of the product": edge_directions(product, 6),
-        "colours": colour_histograms(product[:, ::2, ::2], cover, grid=3, bins=6),
-        "fine colours": colour_histograms(product[:, ::2, ::2], cover, grid=1, bins=10),
+        "colours": colour_histograms(half, cover, grid=3, bins=6),
+        "fine colours": colour_histograms(half, cover, grid=1, bins=10),
     }
-
-
-def _largest_difference(x, y):
-    """Return the largest difference of the three channels; three maxima beat max(axis=3)."""
-    red, green, blue = np.moveaxis(np.abs(x - y), 3, 0)
-    return np.maximum(np.maximum(red, green), blue)
 
 
 def _bounding_boxes(mask):
@@ -530,15 +498,14 @@ def colour_histograms(x, cover, grid, bins):
 class TextFeatures(TransformerMixin, BaseEstimator):
     """Turn texts into rows of numbers: words and word pairs, and the letters in words.
 
-    Two views, each weighted by rarity (TF-IDF), compressed by SVD to ``n_components`` numbers, or
-    fewer where the vocabulary is small, and scaled to one total variance. The letters of a text
-    are the sum over its words, so each distinct word is cut into runs once; they help with words
-    never met, typing errors, and scripts without spaces. Case and the Unicode form of accents do
-    not matter. ``ngrams`` and ``letters`` are the shortest and longest run of words, and of
-    letters in a word, its ends included; with letters=None there are words only. Words and runs in
-    fewer than ``min_count`` training texts are left out. ``random_state`` seeds the SVD.
+    Two views, each weighted by rarity (TF-IDF), compressed by SVD to ``n_components`` numbers or
+    fewer, and scaled to one total variance. ``ngrams`` are the shortest and longest run of words,
+    ``letters`` of letters in a word, its ends included, or None for words only. What occurs in
+    fewer than ``min_count`` training texts is left out. The letters of a text are the sum over its
+    words, each cut into runs once; they help with new words, typing errors, and scripts without
+    spaces. Case and the Unicode form of accents do not matter. ``random_state`` seeds the SVD.
 
-    Fitted, it has ``n_features_out_`` and ``views_``, a dict of dicts: "words" and "letters".
+    Fitted, it has ``views_``, a dict of dicts: "words" and "letters".
     """
 
     def __init__(
@@ -556,63 +523,72 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         return self
 
     def fit_transform(self, texts, y=None):
-        """Fit on texts and return their rows, float64 (n, n_features_out_)."""
+        """Fit on texts and return their rows, float64 (n, n_features)."""
         for name in ("n_components", "min_count"):
             check_scalar(getattr(self, name), name, numbers.Integral, min_val=1)
-        counts, terms, n_words = _count_words(texts, self.ngrams[1])
-        known = n_words >= self.ngrams[0]
-        self.views_ = {"words": self._learn(counts[:, known], terms[known])}
+        self.views_ = {"words": self._learn(*_count(check_texts(texts), self.ngrams))}
         if self.letters is not None:
-            runs, found = _count_runs(terms[n_words == 1], self.letters)
-            self.views_["letters"] = self._learn(counts[:, n_words == 1] @ runs, found)
-        rows = self._rows(counts, terms, n_words)
+            counts, words = _count(texts)
+            runs, terms = _count(words, self.letters, analyzer="char_wb")
+            self.views_["letters"] = self._learn(counts @ runs, terms)
+        rows = self._rows(texts)
         for view, part in zip(self.views_.values(), rows, strict=True):
             view["mean"] = part.mean(axis=0)
             view["scale"] = np.sqrt(np.square(part - view["mean"]).sum(axis=1).mean()) or 1.0
-        self.n_features_out_ = sum(len(view["mean"]) for view in self.views_.values())
         return self._scaled(rows)
 
     def transform(self, texts):
-        """Return the rows of texts, float64 (n, n_features_out_).
-
-        Texts without any known word or run of letters all get one row; a warning tells their
-        share.
-        """
-        check_is_fitted(self, "n_features_out_")
-        rows = self._rows(*_count_words(texts, self.ngrams[1]))
+        """Return the rows of texts, float64 (n, n_features); warn if some hold no term."""
+        check_is_fitted(self, "views_")
+        rows = self._rows(check_texts(texts))
         if unknown := np.mean(~np.any([part.any(axis=1) for part in rows], axis=0)):
             told = f"{unknown:.1%} of the texts hold no known word or letters"
             warnings.warn(told, stacklevel=2)
         return self._scaled(rows)
+
+    def _learn(self, counts, terms):
+        """Return the terms of a view, and each one's weight times its place in the SVD."""
+        frequency = np.asarray((counts > 0).sum(axis=0)).ravel()
+        keep = frequency >= min(self.min_count, counts.shape[0])
+        if (n := keep.sum()) < 2:
+            raise ValueError(f"2 words must occur in min_count={self.min_count} texts; {n} do")
+        tfidf = TfidfTransformer()
+        weighted = tfidf.fit_transform(counts[:, keep])
+        k = min(self.n_components, *(max(1, side - 1) for side in weighted.shape))
+        with np.errstate(invalid="ignore"):  # texts all alike explain 0 of a variance of 0
+            svd = TruncatedSVD(k, random_state=self.random_state).fit(weighted)
+        return {"terms": terms[keep], "table": tfidf.idf_[:, None] * svd.components_.T}
+
+    def _rows(self, texts):
+        """Return each view's rows, of unit length, or of zeros where nothing is known."""
+        words, letters = self.views_["words"], self.views_.get("letters")
+        rows = [normalize(_count(texts, self.ngrams, words["terms"])[0] @ words["table"])]
+        if letters:
+            counts, found = _count(texts)
+            runs, _ = _count(found, self.letters, letters["terms"], analyzer="char_wb")
+            rows.append(normalize(counts @ (runs @ letters["table"])))
+        return rows
 
     def _scaled(self, rows):
         """Return the views' rows side by side, centred and scaled."""
         views = zip(rows, self.views_.values(), strict=True)
         return np.hstack([(part - view["mean"]) / view["scale"] for part, view in views])
 
-    def _learn(self, counts, terms):
-        """Return the terms of a view, and each one's weight times its place in the SVD."""
-        frequency = np.asarray((counts > 0).sum(axis=0)).ravel()
-        keep = frequency >= min(self.min_count, counts.shape[0])
-        if keep.sum() < 2:
-            told = f"at least 2 words must occur in min_count={self.min_count} texts or more"
-            raise ValueError(f"{told}; {keep.sum()} of {len(terms)} do")
-        weights = np.log((1 + counts.shape[0]) / (1 + frequency[keep])) + 1
-        weighted = normalize(counts[:, keep] @ scipy.sparse.diags(weights))
-        k = min(self.n_components, *(max(1, side - 1) for side in weighted.shape))
-        with np.errstate(invalid="ignore"):  # texts all alike explain 0 of a variance of 0
-            svd = TruncatedSVD(k, random_state=self.random_state).fit(weighted)
-        return {"terms": terms[keep], "table": weights[:, None] * svd.components_.T}
 
-    def _rows(self, counts, terms, n_words):
-        """Return each view's rows, of unit length, or of zeros where nothing is known."""
-        words, letters = self.views_["words"], self.views_.get("letters")
-        _, known, place = np.intersect1d(terms, words["terms"], return_indices=True)
-        rows = [normalize(counts[:, known] @ words["table"][place])]
-        if letters:
-            runs, _ = _count_runs(terms[n_words == 1], self.letters, letters["terms"])
-            rows.append(normalize(counts[:, n_words == 1] @ (runs @ letters["table"])))
-        return rows
+def _count(texts, runs=(1, 1), terms=None, analyzer="word"):
+    """Return counts (n, n_terms), sparse, of terms, by default all runs, and these terms."""
+    if len(texts) == 0:
+        raise ValueError("texts is empty; at least one text is needed")
+    options = {"analyzer": analyzer, "ngram_range": tuple(runs), "vocabulary": terms}
+    options["token_pattern"] = _word_pattern() if analyzer == "word" else None
+    counter = CountVectorizer(preprocessor=_plain, dtype=float, **options)
+    # A text more, as scikit-learn refuses texts without any word; its row is dropped again.
+    return counter.fit_transform([*texts, "a"])[:-1], counter.get_feature_names_out().astype(str)
+
+
+def _plain(text):
+    """Return a text without what only its writing differs in: case, the form of accents."""
+    return unicodedata.normalize("NFC", text).casefold()
 
 
 @functools.cache
@@ -623,33 +599,10 @@ def _word_pattern():
     return rf"[^\W\d_]+(?:(?![ -~])[{marks}]+[^\W\d_]*)*|\d"
 
 
-def _count_words(texts, longest):
-    """Return counts (n, n_terms), sparse, of words and runs of words, and the terms.
-
-    The third array (n_terms,) says of how many words each term consists.
-    """
-    texts = [unicodedata.normalize("NFC", text).casefold() for text in check_texts(texts)]
-    options = {"lowercase": False, "dtype": float, "token_pattern": _word_pattern()}
-    counter = CountVectorizer(ngram_range=(1, longest), **options)
-    # A word more, as scikit-learn refuses texts without any; its column is dropped again.
-    counts = counter.fit_transform([*texts, "a"])[:-1]
-    terms = counter.get_feature_names_out().astype(str)
-    there = np.asarray(counts.sum(axis=0)).ravel() > 0
-    return counts[:, there], terms[there], np.char.count(terms[there], " ") + 1
-
-
-def _count_runs(words, letters, runs=None):
-    """Return counts (n_words, n_runs), sparse, of runs of letters in words, and the runs."""
-    options = {"ngram_range": tuple(letters), "lowercase": False, "dtype": float}
-    counter = CountVectorizer(analyzer="char_wb", vocabulary=runs, **options)
-    counts = counter.fit_transform([*words, "a"])[:-1]
-    return counts, counter.get_feature_names_out().astype(str)
-
-
 # --- Alignment: from two feature spaces into one shared space ------------------------------------
 
 
-def check_matrix(X, name, n_columns=None, n_rows=None, *, keep_single=False):
+def check_matrix(X, name, n_columns=None, *, keep_single=False):
     """Return X as float64 (n, d); raise a clear error unless it is a finite matrix that fits.
 
     With ``keep_single``, float32 stays float32. What need not be converted is not copied.
@@ -657,17 +610,15 @@ def check_matrix(X, name, n_columns=None, n_rows=None, *, keep_single=False):
     X = check_array(X, dtype=[np.float64, np.float32] if keep_single else float, input_name=name)
     if n_columns is not None and X.shape[1] != n_columns:
         raise ValueError(f"{name} must have {n_columns} columns, as in fit; {X.shape[1]} came")
-    if n_rows is not None and len(X) != n_rows:
-        raise ValueError(f"{name} must have {n_rows} rows, one a pair; {len(X)} came")
     return X
 
 
 def whitening(X, shrinkage):
     """Return mean (d,) and W (d, rank) such that (X - mean) @ W has uncorrelated unit columns.
 
-    ``shrinkage``, at least 0, is added to each eigenvalue of the covariance of X (n, d), in units
-    of their mean: directions of hardly any variance are then not blown up, and W is symmetric.
-    With 0 those below 1e-10 of the largest are dropped, as noise in them correlates with anything.
+    ``shrinkage`` is added to each eigenvalue of the covariance of X (n, d), in units of their
+    mean: directions of hardly any variance are then not blown up, and W is symmetric. With 0 those
+    below 1e-10 of the largest are dropped, as noise in them correlates with anything.
     """
     mean = X.mean(axis=0)
     Xc = X - mean
@@ -675,7 +626,6 @@ def whitening(X, shrinkage):
         raise ValueError("features must vary; all rows that came are equal")
     values, axes = np.linalg.eigh(Xc.T @ Xc / len(X))
     if shrinkage > 0:
-        # Another machine finds eigenvectors of other signs; their product is unique.
         scale = np.sqrt(np.maximum(values, 0) + shrinkage * values.mean())
         return mean, axes / scale @ axes.T
     keep = values > 1e-10 * values.max()
@@ -683,23 +633,52 @@ def whitening(X, shrinkage):
 
 
 def _signs(P):
-    """Return the sign of the largest entry of each column."""
+    """Return the sign of the largest entry of each column: pictures do not flip on a machine."""
     return np.sign(P[np.abs(P).argmax(axis=0), np.arange(P.shape[1])])
 
 
 def canonical_directions(A, B):
-    """Return directions P (d_image, k), Q (d_text, k) and correlations (k,) of whitened pairs.
-
-    They are the singular vectors and values of A.T @ B / n; k is the smaller width. The largest
-    entry of each column of P is positive, so that pictures do not flip between machines.
-    """
+    """Return directions P (d_image, k), Q (d_text, k) and correlations (k,) of whitened pairs."""
     P, correlations, Qt = np.linalg.svd(A.T @ B / len(A), full_matrices=False)
     signs = _signs(P)
     return P * signs, Qt.T * signs, np.clip(correlations, 0, 1)
 
 
-class _Aligner(BaseEstimator):
-    """What the aligners share: two maps from features to unit rows in one space."""
+class CCA(BaseEstimator):
+    """Canonical correlation analysis in closed form (Hotelling, Biometrika 1936).
+
+    The shared space has ``n_components`` dimensions, or as many as the features.
+    ``regularization``, one number or (image, text), is the shrinkage of `whitening`; 0 is
+    classical CCA. Directions are weighted by their correlation to the ``weight_power``, because
+    weak ones say less.
+
+    Fitted, it has ``correlations_`` (n_components,) and ``image_``, ``text_``: dicts with mean
+    (d,), whiten (d, rank) and linear (rank, n_components).
+    """
+
+    def __init__(self, n_components=400, *, regularization=(0.1, 1.0), weight_power=2.0):
+        self.n_components = n_components
+        self.regularization = regularization
+        self.weight_power = weight_power
+
+    def fit(self, X_image, X_text):
+        """Align pairs: row i of X_image (n, d_image) belongs to row i of X_text (n, d_text)."""
+        check_scalar(self.n_components, "n_components", numbers.Integral, min_val=1)
+        check_scalar(self.weight_power, "weight_power", numbers.Real, min_val=0)
+        X, Y = check_matrix(X_image, "image features"), check_matrix(X_text, "text features")
+        check_consistent_length(X, Y)
+        shrinkage = np.atleast_1d(self.regularization)
+        if shrinkage.shape not in ((1,), (2,)) or not (shrinkage >= 0).all():  # NaN is not
+            told = "regularization must be one number >= 0, or two"
+            raise ValueError(f"{told}; {self.regularization!r} came")
+        (mean, W), (other, V) = whitening(X, shrinkage[0]), whitening(Y, shrinkage[-1])
+        P, Q, correlations = canonical_directions((X - mean) @ W, (Y - other) @ V)
+        self.correlations_ = correlations[: self.n_components]
+        weights = self.correlations_**self.weight_power
+        linear = P[:, : self.n_components] * weights, Q[:, : self.n_components] * weights
+        self.image_ = {"mean": mean, "whiten": W, "linear": linear[0]}
+        self.text_ = {"mean": other, "whiten": V, "linear": linear[1]}
+        return self
 
     def transform_image(self, X):
         """Return unit embeddings float64 (n, n_components) of image features (n, d_image)."""
@@ -716,53 +695,13 @@ class _Aligner(BaseEstimator):
         return normalize(np.linalg.multi_dot([X, maps["whiten"], maps["linear"]]))
 
 
-class CCA(_Aligner):
-    """Canonical correlation analysis in closed form (Hotelling, Biometrika 1936).
-
-    The shared space has ``n_components`` dimensions, or fewer where the features have fewer.
-    ``regularization``, one number or (image, text), is the shrinkage of `whitening`; 0 is
-    classical CCA. Each direction is weighted by its correlation to the ``weight_power``, because
-    weak ones say less: 2 was better than 1 in the shop and on real photos, by several points.
-
-    Fitted, it has ``correlations_`` (n_components,) and ``image_``, ``text_``: dicts with mean
-    (d,), whiten (d, rank) and linear (rank, n_components).
-    """
-
-    def __init__(self, n_components=400, *, regularization=(0.1, 1.0), weight_power=2.0):
-        self.n_components = n_components
-        self.regularization = regularization
-        self.weight_power = weight_power
-
-    def fit(self, X_image, X_text):
-        """Align pairs: row i of X_image (n, d_image) belongs to row i of X_text (n, d_text)."""
-        check_scalar(self.n_components, "n_components", numbers.Integral, min_val=1)
-        check_scalar(self.weight_power, "weight_power", numbers.Real, min_val=0)
-        X = check_matrix(X_image, "image features")
-        Y = check_matrix(X_text, "text features", n_rows=len(X))
-        if len(X) < 2:
-            raise ValueError(f"at least 2 pairs are needed to align; {len(X)} came")
-        shrinkage = np.atleast_1d(self.regularization)
-        if shrinkage.shape not in ((1,), (2,)) or not (shrinkage >= 0).all():  # NaN is not
-            told = "regularization must be one number >= 0, or two"
-            raise ValueError(f"{told}; {self.regularization!r} came")
-        (mean, W), (other, V) = whitening(X, shrinkage[0]), whitening(Y, shrinkage[-1])
-        P, Q, correlations = canonical_directions((X - mean) @ W, (Y - other) @ V)
-        self.correlations_ = correlations[: self.n_components]
-        weights = self.correlations_**self.weight_power
-        linear = P[:, : self.n_components] * weights, Q[:, : self.n_components] * weights
-        self.image_ = {"mean": mean, "whiten": W, "linear": linear[0]}
-        self.text_ = {"mean": other, "whiten": V, "linear": linear[1]}
-        return self
-
-
 def info_nce(E_image, E_text, temperature, targets=None):
     """Return the symmetric InfoNCE loss of a batch of pairs, in nats, and two gradients (n, d).
 
     Rows of E_image and E_text (n, d) have unit length, row i of one belongs to row i of the other.
-    Scores are divided by the ``temperature``; the smaller, the more the hardest negatives count.
-    ``targets`` (n, n) say which share of a row's probability each item should get: the identity by
-    default. Rows of one item share theirs, so that no true match counts as a negative. After Oord,
-    Li and Vinyals (2018), symmetric as in CLIP (Radford et al., ICML 2021).
+    The smaller the ``temperature``, the more the hardest negatives count. ``targets`` (n, n), by
+    default the identity, are the shares of a row's probability that its true matches should get.
+    After Oord, Li and Vinyals (2018), symmetric as in CLIP (Radford et al., ICML 2021).
     """
     n = len(E_image)
     T = np.eye(n) if targets is None else targets
@@ -777,10 +716,7 @@ def info_nce(E_image, E_text, temperature, targets=None):
 
 
 def tower_gradient(X, W, grad_E):
-    """Return the gradient by W (d_in, d) of a loss of the unit rows of X @ W, X (n, d_in).
-
-    ``grad_E`` (n, d) is the loss's gradient by these unit rows.
-    """
+    """Return a loss's gradient by W (d_in, d), given grad_E (n, d), by the unit rows of X @ W."""
     Z = X @ W
     length = np.maximum(np.linalg.norm(Z, axis=1, keepdims=True), 1e-12)
     E = Z / length
@@ -788,17 +724,18 @@ def tower_gradient(X, W, grad_E):
     return X.T @ ((grad_E - E * (E * grad_E).sum(axis=1, keepdims=True)) / length)
 
 
-class ContrastiveAligner(_Aligner):
+class ContrastiveAligner(CCA):
     """Two linear towers trained with InfoNCE: gradients by hand, Adam, warm-up and cosine decay.
 
-    Features are whitened with the shrinkage ``regularization``. Training starts where `CCA` ends,
-    or with ``start="random"``, in at most ``n_components`` dimensions. A batch has about
-    ``batch_size`` pairs; there are at most ``epochs`` passes over the pairs. With validation
-    pairs, it stops after ``patience`` epochs without a better loss.
+    Training starts where `CCA` ends, or with ``start="random"`` from whitened features. It takes
+    ``epochs`` passes over the pairs, in batches of about ``batch_size``, or ends after
+    ``patience`` passes without a better loss of validation pairs.
 
     Fitted, it has ``image_`` and ``text_`` as `CCA`; ``loss_`` and ``validation_loss_`` (epochs
     run,), in nats; ``best_epoch_``, counted from 1, whose weights are kept.
     """
+
+    weight_power = 1.0  # of the CCA that training starts from
 
     def __init__(
         self,
@@ -836,71 +773,63 @@ class ContrastiveAligner(_Aligner):
         for name in ("temperature", "learning_rate"):
             check_scalar(getattr(self, name), name, numbers.Real, min_val=1e-9)
         rng = np.random.default_rng(self.random_state)
-        A, B = self._start(X_image, X_text, rng)
-        labels, best = _same_items(X_text, groups), (np.inf, None)
+        sides = self._start(X_image, X_text, rng)
+        labels, best, state = _same_items(X_text, groups), np.inf, {"steps": 0}
         if validation:
             self._validation_loss(*validation)  # checks them before time is spent
-        self.loss_, self.validation_loss_, moments = [], [], {"steps": 0}
-        for epoch in range(self.epochs):
-            order = rng.permutation(len(A))
-            self.loss_.append(self._epoch(A[order], B[order], labels[order], moments, epoch))
+        self.loss_, self.validation_loss_ = [], []
+        for epoch in range(1, self.epochs + 1):
+            self.loss_.append(self._epoch(sides, labels, rng.permutation(len(labels)), state))
             if validation:
                 self.validation_loss_.append(self._validation_loss(*validation))
             loss = (self.validation_loss_ or self.loss_)[-1]
             if not math.isfinite(loss):
                 raise ValueError("training diverged; choose a smaller learning_rate")
-            if loss < best[0] or not validation:
-                best, self.best_epoch_ = (loss, dict(self.image_), dict(self.text_)), epoch + 1
-            if epoch + 1 - self.best_epoch_ >= self.patience:
+            if loss < best or not validation:
+                best, self.best_epoch_, kept = loss, epoch, (dict(self.image_), dict(self.text_))
+            if epoch - self.best_epoch_ >= self.patience:
                 break
-        _, self.image_, self.text_ = best
+        self.image_, self.text_ = kept
         self.loss_, self.validation_loss_ = np.array(self.loss_), np.array(self.validation_loss_)
         return self
 
     def _start(self, X_image, X_text, rng):
-        """Set the first maps of both sides; return the whitened features."""
-        cca = CCA(self.n_components, regularization=self.regularization, weight_power=1.0)
-        cca.fit(X_image, X_text)
-        self.image_, self.text_, whitened = cca.image_, cca.text_, []
+        """Set the first maps of both sides; return each side's whitened features and maps."""
+        super().fit(X_image, X_text)
+        sides = []
         for X, maps in ((X_image, self.image_), (X_text, self.text_)):
-            whitened.append((np.asarray(X, dtype=float) - maps["mean"]) @ maps["whiten"])
+            sides.append(((np.asarray(X, dtype=float) - maps["mean"]) @ maps["whiten"], maps))
             if self.start == "random":
                 rank, k = maps["linear"].shape
                 maps["linear"] = rng.normal(0, rank**-0.5, (rank, k))
-        return whitened
+        return sides
 
     def _validation_loss(self, X, Y, groups=None):
         """Return the loss of validation pairs, all in one batch."""
-        Y = check_matrix(Y, "validation text features", n_rows=len(X))
+        check_consistent_length(X, Y)
         E = self.transform_image(X), self.transform_text(Y)
         return info_nce(*E, self.temperature, _targets(_same_items(Y, groups)))[0]
 
-    def _epoch(self, A, B, labels, moments, epoch):
-        """Take a step for each batch, in order; return the mean loss before the steps."""
-        batches = np.array_split(np.arange(len(A)), max(1, round(len(A) / self.batch_size)))
-        losses = []
-        for k, rows in enumerate(batches):
-            progress = (epoch * len(batches) + k + 1) / (self.epochs * len(batches))
+    def _epoch(self, sides, labels, order, state):
+        """Take a step of Adam for each batch of rows in order; return the mean loss before."""
+        losses, n_batches = [], max(1, round(len(order) / self.batch_size))
+        for rows in np.array_split(order, n_batches):
+            state["steps"] = steps = state["steps"] + 1
+            progress = steps / (self.epochs * n_batches)
             decay = (1 + math.cos(math.pi * progress)) / 2
             rate = self.learning_rate * min(1, progress / 0.05) * decay
-            losses.append(self._step(A[rows], B[rows], _targets(labels[rows]), moments, rate))
+            E = [normalize(X[rows] @ maps["linear"]) for X, maps in sides]
+            loss, *grads = info_nce(*E, self.temperature, _targets(labels[rows]))
+            losses.append(loss)
+            for i, ((X, maps), grad_E) in enumerate(zip(sides, grads, strict=True)):
+                gradient = tower_gradient(X[rows], maps["linear"], grad_E)
+                first, second = state.get(i, (0.0, 0.0))
+                first = 0.9 * first + 0.1 * gradient
+                second = 0.99 * second + 0.01 * np.square(gradient)
+                state[i] = first, second
+                change = first / (1 - 0.9**steps) / (np.sqrt(second / (1 - 0.99**steps)) + 1e-8)
+                maps["linear"] = maps["linear"] - rate * change
         return float(np.mean(losses))
-
-    def _step(self, A, B, targets, moments, rate):
-        """Take one step of Adam on one batch; return its loss before the step."""
-        sides = ((A, self.image_), (B, self.text_))
-        E = [normalize(X @ maps["linear"]) for X, maps in sides]
-        loss, *grads = info_nce(*E, self.temperature, targets)
-        moments["steps"] = steps = moments["steps"] + 1
-        for i, ((X, maps), grad_E) in enumerate(zip(sides, grads, strict=True)):
-            gradient = tower_gradient(X, maps["linear"], grad_E)
-            first, second = moments.get(i, (0.0, 0.0))
-            first = 0.9 * first + 0.1 * gradient
-            second = 0.99 * second + 0.01 * np.square(gradient)
-            moments[i] = first, second
-            change = first / (1 - 0.9**steps) / (np.sqrt(second / (1 - 0.99**steps)) + 1e-8)
-            maps["linear"] = maps["linear"] - rate * change
-        return loss
 
 
 def _same_items(Y, groups):
@@ -922,11 +851,10 @@ class CrossModalModel(BaseEstimator):
     """Photos and descriptions in one shared space, where a pair lies close together.
 
     ``objective`` is "contrastive", "cca" or "combined", which adds the scores of the other two and
-    corrects for hubs. The parts, if not given, are `ImageFeatures`, `TextFeatures`, `CCA` and
-    `ContrastiveAligner` with their defaults and this ``random_state``; as features anything with
-    fit_transform and transform will do. ``hub_neighbours`` says to how many training items of the
-    other kind each item's closeness is taken off its scores: 0 for no correction, by default 10
-    for "combined".
+    corrects for hubs. The parts are `ImageFeatures`, `TextFeatures`, `CCA` and
+    `ContrastiveAligner`, or what is given; as features anything with fit_transform and transform
+    will do. An item's closeness to the nearest ``hub_neighbours`` training items of the other kind
+    is taken off its scores: by default 10 for "combined", and 0, no correction, for the others.
 
     Fitted, it has ``image_features_``, ``text_features_``, ``aligners_`` and ``bank_``, the
     training embeddings that the correction compares the items of each side with.
@@ -954,13 +882,11 @@ class CrossModalModel(BaseEstimator):
     def fit(self, images, texts, *, validation=None, groups=None):
         """Fit features and aligners on pairs: image i belongs to text i.
 
-        Rows of one of the ``groups``, n values, are no negatives of each other. ``validation``,
-        optional, is a tuple of images, texts and, if there are any, groups, for early stopping;
-        nothing of it enters the features.
+        Rows of one of the ``groups``, n values, are no negatives of each other. ``validation``, a
+        tuple of images, texts and, if there are any, groups, is for early stopping alone.
         """
         self._n_neighbours()  # checks the options before time is spent
-        if len(check_texts(texts)) != len(images):
-            raise ValueError(f"one text per image is needed; {len(images)} and {len(texts)} came")
+        check_consistent_length(images, check_texts(texts))
         image_features = self._part(self.image_features, ImageFeatures)
         text_features = self._part(self.text_features, TextFeatures)
         X, Y = image_features.fit_transform(images), text_features.fit_transform(texts)
@@ -973,11 +899,10 @@ class CrossModalModel(BaseEstimator):
     def fit_aligners(
         self, X, Y, image_features=None, text_features=None, *, validation=None, groups=None
     ):
-        """Fit only the aligners, on rows (n, d) that some featurisers made.
+        """Fit only the aligners, as `fit` does, on rows (n, d) that some featurisers made.
 
         Fitted featurisers, if given, are kept for `encode_image` and `encode_text`; without them
-        `encode_features` encodes rows. ``validation`` and ``groups`` are as in `fit`, with rows in
-        place of images and texts.
+        `encode_features` encodes rows.
         """
         aligners, bank, n_neighbours = [], {}, self._n_neighbours()
         if self.objective != "contrastive":
@@ -1034,14 +959,10 @@ class CrossModalModel(BaseEstimator):
     def retrieve(self, images, text_database, k=1):
         """Return for each image its k best descriptions, best first: list of lists of str.
 
-        ``text_database`` is a list of str, or an `EmbeddingIndex` of this model's embeddings, or
-        anything with its methods ``search`` and ``items``.
+        ``text_database`` is a list of str, or an `EmbeddingIndex`, or what has its methods.
         """
         if hasattr(text_database, "search"):
-            found = text_database.search(self.encode_image(images), k)[1]
-            if np.size(found) == 0:
-                raise ValueError("the database is empty; add descriptions first")
-            return text_database.items(found)
+            return text_database.items(text_database.search(self.encode_image(images), k)[1])
         texts = check_texts(text_database)
         found = exact_top_k(self.encode_image(images), self.encode_text(texts), k)[1]
         return [[texts[i] for i in row] for row in found]
@@ -1061,8 +982,7 @@ class CrossModalModel(BaseEstimator):
     def load(cls, path, *, trusted=()):
         """Read a model that `save` wrote; ValueError for any other file.
 
-        ``trusted`` names, as "module.Class", types that may be built from the file beside those
-        of this module and of scikit-learn.
+        ``trusted`` names, as "module.Class", further types that the file may hold.
         """
         import skops.io
 
@@ -1072,11 +992,11 @@ class CrossModalModel(BaseEstimator):
         content = pathlib.Path(path).read_bytes()
         try:
             model = skops.io.loads(content, trusted=sorted(names))  # raises for other types
+            if not isinstance(model, cls):
+                raise TypeError(f"it holds a {type(model).__name__}, no {cls.__name__}")
             check_is_fitted(model, "aligners_")
         except Exception as error:  # a foreign file can fail zip, JSON or skops in any way
             raise ValueError(f"{path} is not a whole model file: {error}") from error
-        if not isinstance(model, cls):
-            raise ValueError(f"{path} holds a {type(model).__name__}, no {cls.__name__}")
         return model
 
 
@@ -1091,8 +1011,7 @@ def _with_hub_penalty(E, bank, n_neighbours, is_image):
 
     With r the mean of an item's largest scores in the bank, the inner product of an image's row
     and a text's row becomes (score - r_image / 2 - r_text / 2) / 2.25: cross-domain similarity
-    local scaling (Conneau et al., ICLR 2018), as a plain inner product of unit rows. The last two
-    coordinates meet zeros on the other side and only bring every row to one length.
+    local scaling (Conneau et al., ICLR 2018). ``pad`` meets zeros and only makes unit rows.
     """
     k, bank = min(n_neighbours, len(bank)), bank.T.astype(float)
     blocks = (E[start : start + 4096] @ bank for start in range(0, len(E), 4096))
@@ -1132,13 +1051,11 @@ _TURN = threading.Lock()  # two searches must not set and restore BLAS's threads
 def exact_top_k(queries, database, k):
     """Return the k items of largest inner product with each query, best first.
 
-    ``queries`` is (n_queries, d); ``database``, (n_items, d), may be memory-mapped, as it is read
-    block by block. Returns scores and indices (n_queries, k) as a full sort would, up to the order
-    of scores that are equal but for rounding; in float32 if both matrices are.
-
-    The scan keeps only the largest score of each small group of items. The k best items lie in
-    the k groups of largest maximum, because each better group holds at least one better item.
-    Only these are opened and sorted.
+    ``queries`` is (n_queries, d); ``database``, (n_items, d), is read block by block and may be
+    memory-mapped. Returns scores and indices (n_queries, k) as a full sort would, up to the order
+    of scores that are equal but for rounding; in float32 if both matrices are. The scan keeps only
+    the largest score of each small group of items. The k best items lie in the k groups of largest
+    maximum, because each better group holds a better item; only these are opened and sorted.
     """
     queries = check_matrix(queries, "queries", keep_single=True)
     if getattr(database, "dtype", None) != np.float32 or np.ndim(database) != 2:
@@ -1190,10 +1107,10 @@ def _group_maxima(queries, database, size):
 class EmbeddingIndex:
     """Embeddings and the str that each stands for, searched exactly and kept in a folder.
 
-    Threads may share an index. A loaded one stays on disk: its rows are mapped and read block by
-    block, so it may be larger than memory, until `add` or `remove` brings it in. What was not
-    saved is lost with the process, and of two that save to one folder the last one wins: where
-    several write, or every change must last, use an engine (notebook 08).
+    Threads may share an index. The rows of a loaded one stay on disk: they are mapped and read
+    block by block, so they may be larger than memory, until `add` or `remove` brings them in.
+    What was not saved is lost with the process, and of two that save to one folder the last wins:
+    where several write, or every change must last, use an engine (notebook 08).
     """
 
     def __init__(self):
@@ -1201,7 +1118,7 @@ class EmbeddingIndex:
 
     def __len__(self):
         """Return the number of rows."""
-        return sum(len(ids) for ids, _, _, _ in self._parts)
+        return sum(len(ids) for ids, _, _ in self._parts)
 
     def add(self, E, items):
         """Add rows of E, kept as float32 (n, d), with a str each; return their ids, int64 (n,).
@@ -1209,20 +1126,17 @@ class EmbeddingIndex:
         Ids count upwards and are never used again.
         """
         E = check_array(E, dtype=np.float32, order="C", copy=True, input_name="E")
-        texts = [item.encode("utf-8", "surrogatepass") + b"\n" for item in check_texts(items)]
-        if len(texts) != len(E):
-            raise ValueError(f"one item per row is needed; {len(E)} rows and {len(texts)} came")
-        lengths = np.array(list(map(len, texts)), dtype=np.int64)
-        text = np.frombuffer(b"".join(texts), np.uint8)
+        items = np.array(check_texts(items), dtype=object)
+        check_consistent_length(E, items)
         with self._lock:
             if self._parts:
-                check_matrix(E, "E", self._parts[0][2].shape[1], keep_single=True)
+                check_matrix(E, "E", self._parts[0][1].shape[1], keep_single=True)
             ids = np.arange(self._next_id, self._next_id + len(E), dtype=np.int64)
-            self._parts, self._next_id = [*self._parts, (ids, lengths, E, text)], ids[-1] + 1
+            self._parts, self._next_id = [*self._parts, (ids, E, items)], ids[-1] + 1
         return ids
 
     def _arrays(self):
-        """Return ids (n,), the items' lengths in bytes (n,), rows (n, d) and the items' bytes."""
+        """Return ids (n,), rows (n, d) and items (n,)."""
         with self._lock:
             if len(self) == 0:
                 raise ValueError("the index is empty; add rows first")
@@ -1233,37 +1147,33 @@ class EmbeddingIndex:
     def remove(self, ids):
         """Remove rows; ValueError, and nothing is removed, if one of the ids is unknown."""
         with self._lock:
-            own, lengths, rows, text = self._arrays()
-            keep = np.ones(len(own), dtype=bool)
-            keep[_places(own, ids)] = False
-            self._parts = [(own[keep], lengths[keep], rows[keep], text[np.repeat(keep, lengths)])]
+            arrays = self._arrays()
+            keep = np.ones(len(self), dtype=bool)
+            keep[_places(arrays[0], ids)] = False
+            self._parts = [tuple(array[keep] for array in arrays)]
 
     def search(self, Q, k):
         """Return scores and ids (n_queries, k), as `exact_top_k` on the rows, in float32."""
-        ids, _, rows, _ = self._arrays()
+        ids, rows, _ = self._arrays()
         Q = check_matrix(Q, "Q", rows.shape[1]).astype(np.float32)
         scores, places = exact_top_k(Q, rows, k)
         return scores, ids[places]
 
     def items(self, ids):
         """Return the items of ids, an array of any shape, as nested lists of str."""
-        own, lengths, _, text = self._arrays()
-        places, ends = _places(own, ids), np.cumsum(lengths)
-        found = np.empty(places.shape, dtype=object)
-        for i, place in np.ndenumerate(places):
-            raw = bytes(text[ends[place] - lengths[place] : ends[place] - 1])
-            found[i] = raw.decode("utf-8", "surrogatepass")
-        return found.tolist()
+        own, _, items = self._arrays()
+        return items[_places(own, ids)].tolist()
 
     def save(self, folder):
         """Write the index to a folder; a crash leaves the old state there, or the new one."""
         with self._lock:
-            arrays = [*self._arrays(), np.array([self._next_id])]
+            (ids, rows, items), next_id = self._arrays(), self._next_id
+        text = np.frombuffer(json.dumps(items.tolist()).encode(), dtype=np.uint8)
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         old = sorted(folder.glob("index-*.npy"))
-        number = int(old[-1].stem[6:]) + 1 if old else 0
-        path = folder / f"index-{number:09}.npy"  # one array after another
+        path = folder / f"index-{int(old[-1].stem[6:]) + 1 if old else 0:09}.npy"
+        arrays = ids, text, next_id, rows  # one after another
         _replace_file(path, lambda file: [np.save(file, array) for array in arrays])
         for path in [*old, *folder.glob(".index-*")]:
             with contextlib.suppress(OSError):  # Windows keeps files that are still mapped
@@ -1271,19 +1181,18 @@ class EmbeddingIndex:
 
     @classmethod
     def load(cls, folder):
-        """Open the index saved last, mapped from its file; ValueError if the folder has none."""
-        index, arrays = cls(), []
+        """Open the index saved last, its rows mapped; ValueError if the folder has none."""
+        index = cls()
         try:
             with open(sorted(pathlib.Path(folder).glob("index-*.npy"))[-1], "rb") as file:
-                for _ in range(5):
-                    np.lib.format.read_magic(file)
-                    shape, _, kind = np.lib.format.read_array_header_1_0(file)
-                    arrays.append(np.memmap(file, kind, "r", file.tell(), shape))
-                    file.seek(arrays[-1].offset + arrays[-1].nbytes)
-        except (OSError, ValueError, IndexError) as error:
+                ids, text, next_id = (np.load(file) for _ in range(3))
+                np.lib.format.read_magic(file)
+                shape, _, kind = np.lib.format.read_array_header_1_0(file)
+                rows = np.memmap(file, kind, "r", file.tell(), shape)
+            items = np.array(json.loads(text.tobytes()), dtype=object)
+        except (OSError, ValueError, IndexError, EOFError) as error:
             raise ValueError(f"{folder} holds no whole index: {error}") from error
-        *part, next_id = arrays
-        index._parts, index._next_id = [tuple(part)], int(next_id[0])
+        index._parts, index._next_id = [(ids, rows, items)], int(next_id)
         return index
 
 
@@ -1302,10 +1211,9 @@ def _places(own, ids):
 
 def same_text(query_texts, item_texts):
     """Return bool (n_queries, n_items): whether the two texts are equal, so that both are hits."""
-    query_texts, item_texts = check_texts(query_texts), check_texts(item_texts)
-    both = ["=" + text for text in query_texts + item_texts]  # "=" as "none" is a text, too
-    labels = group_numbers(both, len(both))
-    return labels[: len(query_texts), None] == labels[len(query_texts) :]
+    queries, items = check_texts(query_texts), check_texts(item_texts)
+    labels = np.unique(np.array(queries + items, dtype=object), return_inverse=True)[1]
+    return labels[: len(queries), None] == labels[len(queries) :]
 
 
 def true_ranks(scores, relevant=None):
@@ -1317,10 +1225,11 @@ def true_ranks(scores, relevant=None):
     S = check_matrix(scores, "scores")
     relevant = np.eye(*S.shape, dtype=bool) if relevant is None else np.asarray(relevant)
     if relevant.shape != S.shape or relevant.dtype != bool:
-        came = f"{relevant.dtype} {relevant.shape} came"
-        raise ValueError(f"relevant must be bool {S.shape}; {came}")
-    if not relevant.any(axis=1).all():
-        row = int(relevant.any(axis=1).argmin())
+        raise ValueError(
+            f"relevant must be bool {S.shape}; {relevant.dtype} {relevant.shape} came"
+        )
+    if not (has_any := relevant.any(axis=1)).all():
+        row = has_any.argmin()
         raise ValueError(f"each query needs a relevant item; query {row} has none: say which are")
     best = np.where(relevant, S, -np.inf).max(axis=1, keepdims=True)
     return 1 + ((S >= best) & ~relevant).sum(axis=1)
@@ -1344,12 +1253,12 @@ def summarize(ranks):
 def evaluate(E_image, E_text, texts=None, *, groups=None):
     """Return the ranks in both directions of n pairs in one database of n.
 
-    Row i of E_image (n, d) belongs to row i of E_text (n, d). If ``texts``, n str, or ``groups``,
-    n values, are given, any row with the same text, or of the same group, is a hit. Returns a dict
-    of two int arrays (n,), "image_to_text" and "text_to_image".
+    Row i of E_image (n, d) belongs to row i of E_text (n, d); a row with the same of ``texts``, n
+    str, or ``groups``, n values, is a hit, too. The ranks are two int arrays (n,) in a dict.
     """
     E_image = check_matrix(E_image, "E_image")
-    E_text = check_matrix(E_text, "E_text", E_image.shape[1], len(E_image))
+    E_text = check_matrix(E_text, "E_text", E_image.shape[1])
+    check_consistent_length(E_image, E_text)
     labels = group_numbers(groups, len(E_image))
     relevant = labels[:, None] == labels
     if texts is not None:
@@ -1359,13 +1268,9 @@ def evaluate(E_image, E_text, texts=None, *, groups=None):
 
 
 def mean_average_precision(scores, relevant):
-    """Return the mean over queries of scikit-learn's average precision; equal scores count as one.
-
-    ``scores`` and ``relevant``, bool, are (n_queries, n_items), as in `true_ranks`.
-    """
+    """Return the mean over queries of the average precision; arguments as in `true_ranks`."""
     true_ranks(scores, relevant)  # checks both
-    pairs = zip(relevant, scores, strict=True)
-    return float(np.mean([average_precision_score(*pair) for pair in pairs]))
+    return float(label_ranking_average_precision_score(relevant, scores))
 
 
 def chance_levels(n_items, n_relevant=1):
@@ -1373,10 +1278,9 @@ def chance_levels(n_items, n_relevant=1):
 
     ``n_relevant`` says how many items are right for a query: an int, or one for each query.
     """
-    check_scalar(n_items, "n_items", numbers.Integral, min_val=1)
     counts, n_queries = np.unique(np.atleast_1d(n_relevant), return_counts=True)
     if counts[0] < 1 or counts[-1] > n_items:
-        raise ValueError(f"n_relevant must be from 1 to {n_items}; {counts[[0, -1]]} came")
+        raise ValueError(f"n_relevant must be from 1 to n_items={n_items}; {counts[[0, -1]]} came")
     later = np.arange(n_items + 1)  # beyond[j]: the chance that the first right one comes after j
     beyond = [scipy.stats.hypergeom.pmf(0, n_items, count, later) for count in counts]
     beyond = np.average(beyond, axis=0, weights=n_queries)
@@ -1386,39 +1290,32 @@ def chance_levels(n_items, n_relevant=1):
     return {**recalls, "mrr": mrr, "median_rank": float(median)}
 
 
-def _bootstrap(values, confidence, n_resamples, random_state):
-    """Return SciPy's percentile bootstrap of the mean of values (n,)."""
-    values = np.asarray(values, dtype=float)
-    if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all():
-        raise ValueError("values must be finite numbers, one per query, and at least one")
-    check_scalar(confidence, "confidence", numbers.Real, min_val=0, max_val=1)
-    values = np.repeat(values, 2) if len(values) == 1 else values  # SciPy wants two
-    options = {"confidence_level": confidence, "n_resamples": n_resamples, "batch": 200}
-    options.update(method="percentile", random_state=np.random.default_rng(random_state))
-    return scipy.stats.bootstrap((values,), np.mean, **options)
-
-
-def bootstrap_interval(values, *, confidence=0.95, n_resamples=2000, random_state=0):
-    """Return (low, high) for the mean of one value per query, such as hits 0 or 1.
+def bootstrap_interval(values, *, n_resamples=2000, random_state=0):
+    """Return the 95 % interval (low, high) of the mean of one value per query, such as hits.
 
     The percentile bootstrap over queries (Efron, Annals of Statistics 1979). It knows the luck of
     the draw of queries, not that of training: for that, train with several seeds.
     """
-    found = _bootstrap(values, confidence, n_resamples, random_state)
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+    options = {"n_resamples": n_resamples, "random_state": random_state}
+    found = paired_bootstrap(values, np.zeros(np.shape(values)), **options)
+    return found["low"], found["high"]
 
 
-def paired_bootstrap(values_a, values_b, *, confidence=0.95, n_resamples=2000, random_state=0):
+def paired_bootstrap(values_a, values_b, *, n_resamples=2000, random_state=0):
     """Compare two systems on the same queries: tell whether the mean of a - b differs from 0.
 
-    Returns a dict: difference, low and high of its interval, and p, two-sided, at least
-    1 / n_resamples.
+    Returns a dict: difference, low and high of its 95 % interval, and p, two-sided.
     """
     a, b = np.asarray(values_a, dtype=float), np.asarray(values_b, dtype=float)
     if a.shape != b.shape or a.ndim != 1:
         raise ValueError(f"one value per query from both is needed; {a.shape} and {b.shape} came")
-    found = _bootstrap(a - b, confidence, n_resamples, random_state)
+    if len(a) == 0 or not np.isfinite(gains := a - b).all():
+        raise ValueError("values must be finite numbers, one per query, and at least one")
+    options = {"n_resamples": n_resamples, "batch": 200, "method": "percentile"}
+    options["random_state"] = np.random.default_rng(random_state)
+    twice = np.repeat(gains, 2) if len(gains) == 1 else gains  # SciPy wants two
+    found = scipy.stats.bootstrap((twice,), np.mean, **options)
     means, (low, high) = found.bootstrap_distribution, found.confidence_interval
-    p = 2 * min((means <= 0).mean(), (means >= 0).mean())
-    p = float(min(1.0, max(p, 1 / n_resamples)))
-    return {"difference": float(np.mean(a - b)), "low": float(low), "high": float(high), "p": p}
+    p = np.clip(2 * min((means <= 0).mean(), (means >= 0).mean()), 1 / n_resamples, 1)
+    found = {"difference": gains.mean(), "low": low, "high": high, "p": p}
+    return {name: float(value) for name, value in found.items()}

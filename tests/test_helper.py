@@ -360,8 +360,8 @@ def test_bad_features_are_refused_and_nothing_changes(aligner):
     bad[7, 2] = np.nan
     cases = (
         (bad, Y, ValueError, "NaN"),
-        (X, Y[:-1], ValueError, "300 rows"),
-        (X[:1], Y[:1], ValueError, "2 pairs"),
+        (X, Y[:-1], ValueError, "300, 299"),
+        (X[:1], Y[:1], ValueError, "all rows that came are equal"),
         (X[:, 0], Y, ValueError, "2D array"),
         (np.full(X.shape, "a"), Y, ValueError, "convert"),
         (X, np.full(Y.shape, 0.1), ValueError, "equal"),
@@ -379,7 +379,7 @@ def test_bad_features_are_refused_and_nothing_changes(aligner):
 
 def test_bad_validation_pairs_are_refused():
     X, Y = correlated_views()
-    for pairs, told in (((Y, X), "7 columns"), ((X[:5], Y[:4]), "5 rows")):
+    for pairs, told in (((Y, X), "7 columns"), ((X[:5], Y[:4]), "5, 4")):
         with pytest.raises(ValueError, match=told):
             cm.ContrastiveAligner(**SMALL).fit(X, Y, validation=pairs)
 
@@ -522,7 +522,7 @@ def test_text_features_have_the_terms_and_weights_of_tf_idf():
     ours = cm.TextFeatures(letters=None).fit(TEXTS)
     assert ours.views_["words"]["terms"].tolist() == reference.get_feature_names_out().tolist()
     full = reference.transform(TEXTS).toarray()
-    axes = np.linalg.svd(full)[2][: ours.n_features_out_]
+    axes = np.linalg.svd(full)[2][: len(ours.views_["words"]["mean"])]
     kept = unit(full @ axes.T)  # the best of this rank
     rows = ours.transform(TEXTS) * ours.views_["words"]["scale"] + ours.views_["words"]["mean"]
     assert np.allclose(rows @ rows.T, kept @ kept.T, atol=1e-6)
@@ -728,7 +728,7 @@ def test_bad_input_to_the_model(models, shop, features):
         (lambda: model.retrieve_description(test.images, test.texts), ValueError, "image 0"),
         (lambda: model.encode_features(features[3][0], "photo"), ValueError, "photo"),
         (lambda: model.encode_features(features[3][0][:, :9], "image"), ValueError, "9 came"),
-        (lambda: model.fit(test.images, test.texts[:-1]), ValueError, "200 and 199"),
+        (lambda: model.fit(test.images, test.texts[:-1]), ValueError, "200, 199"),
         (lambda: model.fit(test.images, [3] * 200), TypeError, "row 0"),
         (lambda: model.fit(test.images, ["a"] * 200), ValueError, "min_count"),
         (lambda: model.fit(test.images[:1], ["a b a b"]), ValueError, "2 photos"),
@@ -948,7 +948,7 @@ def test_evaluate_looks_in_both_directions():
     ranks = cm.evaluate(E_image, E_text)
     assert ranks["image_to_text"].tolist() == [1, 2]
     assert ranks["text_to_image"].tolist() == [2, 1]
-    with pytest.raises(ValueError, match="2 rows"):
+    with pytest.raises(ValueError, match="2, 3"):
         cm.evaluate(E_image, np.eye(3)[:, :2])
 
 
@@ -1031,17 +1031,14 @@ def test_bootstrap_interval_covers_the_truth():
     half = 1.96 * normal.std() / 20
     assert (low, high) == pytest.approx((normal.mean() - half, normal.mean() + half), abs=0.03)
     assert cm.bootstrap_interval(normal) == (low, high)
-    narrow = cm.bootstrap_interval(normal, confidence=0.5)
-    assert low < narrow[0] < narrow[1] < high
 
 
 def test_bootstrap_refuses_bad_input():
     for bad in ([], [np.nan], 3.0):
-        with pytest.raises(ValueError, match="values"):
+        with pytest.raises(ValueError, match="value"):
             cm.bootstrap_interval(bad)
-    for options in ({"confidence": 95}, {"n_resamples": 0}):
-        with pytest.raises(ValueError):
-            cm.bootstrap_interval([1.0, 2.0], **options)
+    with pytest.raises(ValueError):
+        cm.bootstrap_interval([1.0, 2.0], n_resamples=0)
     with pytest.raises(ValueError, match="one value per query"):
         cm.paired_bootstrap([1, 2], [1, 2, 3])
 

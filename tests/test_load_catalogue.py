@@ -572,8 +572,8 @@ BROKEN_CSV = {
     "UTF-16": (("image,text\n" + GOOD).encode("utf-16"), NOT_UTF8),
     "UTF-16 unmarked": (("image,text\n" + GOOD).encode("utf-16-le"), r"it has \['i\\x00m"),
     "open quote": (b'image,text\ngood.png,"a mug\n', "line 2: cannot be read: unexpected end"),
-    "open quote in the header": (b'image,"text\ngood.png,a mug\n', "line 1: .*unexpected end"),
-    "endless header": (b"image,text," + b"x" * 200_000 + b"\na,b,c\n", "line 1: .*field larger"),
+    "open quote in the header": (b'image,"text\ngood.png,a mug\n', "unexpected end of data in 'image,\"text'"),
+    "endless header": (b"image,text," + b"x" * 200_000 + b"\na,b,c\n", "field larger than .* in 'image,text,x"),
     "text behind a quote": (
         b'image,text\ngood.png,"a" mug\n',
         "line 2: cannot be read: ',' expected",
@@ -591,8 +591,9 @@ def test_a_broken_csv_file_is_refused_whatever_on_error_says(tmp_path, damage, o
     data, told = BROKEN_CSV[damage]
     path = shop(tmp_path)
     path.write_bytes(data)
-    with pytest.raises(ValueError, match=f"(?s)^shop.csv.*{told}") as error:
+    with pytest.raises(ValueError, match=f"(?s){told}") as error:
         cm.load_catalogue(path, on_error=on_error)
+    assert "header" in damage or str(error.value).startswith("shop.csv")
     assert len(str(error.value)) < 600
 
 
