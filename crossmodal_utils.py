@@ -26,9 +26,7 @@ import uuid
 import warnings
 
 import numpy as np
-import scipy.sparse
-import scipy.special
-import scipy.stats
+import scipy
 import threadpoolctl
 from PIL import Image, ImageOps, UnidentifiedImageError
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -114,7 +112,7 @@ def joined_groups(*labels):
     n = len(labels[0])
     firsts = [first[places] for _, first, places in (np.unique(x, True, True) for x in labels)]
     ends = np.tile(np.arange(n), len(labels)), np.concatenate(firsts)
-    links = scipy.sparse.csr_matrix((np.ones(len(ends[0])), ends), (n, n))
+    links = scipy.sparse.coo_array((np.ones(len(ends[0])), ends), (n, n))
     return scipy.sparse.csgraph.connected_components(links, directed=False)[1]
 
 
@@ -127,8 +125,9 @@ def check_texts(texts):
     """Return texts as a list of str; TypeError unless they are a sequence of str."""
     is_table = isinstance(texts, str | collections.abc.Mapping | collections.abc.Set)
     if is_table or getattr(texts, "ndim", 1) != 1 or not hasattr(texts, "__len__"):
-        advice = "[text] for one, one column of a table, or its values"
-        raise TypeError(f"texts must be a list of str; {type(texts).__name__} came: give {advice}")
+        raise TypeError(
+            f"texts must be a list of str; {type(texts).__name__} came: [text] for one"
+        )
     for row, text in enumerate(texts := list(texts)):
         if not isinstance(text, str):
             raise TypeError(f"texts must be str; row {row} is {type(text).__name__} {text!r:.40}")
@@ -289,11 +288,11 @@ def as_photos(images, size):
     lie on white; the padding has the median colour of the top and bottom rows. Arrays of the right
     size come back as they are, not copied.
     """
-    shape, kind = getattr(images, "shape", ()), type(images).__name__
+    shape = getattr(images, "shape", ())
     is_one = isinstance(images, Image.Image | str | os.PathLike) or not hasattr(images, "__len__")
     if is_one or len(shape) == 2 or (len(shape) == 3 and shape[2] == 3):
-        told = f"images must be an array (n, height, width, 3) or a list of pictures; {kind} came"
-        raise (ValueError if shape else TypeError)(f"{told}: put one in a list, [image]")
+        told = f"{type(images).__name__} came: put one picture in a list, [image]"
+        raise (ValueError if shape else TypeError)(f"images must be (n, height, width, 3); {told}")
     if len(images) == 0:
         raise ValueError("images is empty; at least one image is needed")
     if shape[1:] == (size, size, 3) and images.dtype == np.uint8:
@@ -357,8 +356,6 @@ def _rgb(image):
 
 
 # --- Features: a photo and a text each become one row of numbers ---------------------------------
-
-
 class ImageFeatures(TransformerMixin, BaseEstimator):
     """Turn photos into rows of numbers: edges and colours, see `image_views`, then PCA.
 
@@ -424,7 +421,7 @@ def image_views(photos):
     x = photos / np.float32(255)
     border = np.concatenate([x[:, 0], x[:, -1], x[:, :, 0], x[:, :, -1]], axis=1)
     backdrop = np.median(border, axis=1)[:, None, None]  # (n, 1, 1, 3)
-    boxes = _bounding_boxes(np.abs(x - backdrop).max(axis=3) > 0.08)
+    boxes = _bounding_boxes((np.abs(x - backdrop) > 0.08).any(axis=3))
     cut = {"size": (48, 48), "resample": Image.Resampling.BILINEAR}
     crops = [Image.fromarray(p).resize(box=b, **cut) for p, b in zip(photos, boxes, strict=True)]
     product = np.stack([np.asarray(crop) for crop in crops]) / np.float32(255)
@@ -518,12 +515,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, texts, y=None):
-        """Learn vocabulary and axes from training texts (list of str)."""
-        self.fit_transform(texts)
-        return self
-
-    def fit_transform(self, texts, y=None):
-        """Fit on texts and return their rows, float64 (n, n_features)."""
+        """Learn vocabulary, weights and axes from training texts (list of str)."""
         for name in ("n_components", "min_count"):
             check_scalar(getattr(self, name), name, numbers.Integral, min_val=1)
         self.views_ = {"words": self._learn(*_count(check_texts(texts), self.ngrams))}
@@ -531,11 +523,10 @@ class TextFeatures(TransformerMixin, BaseEstimator):
             counts, words = _count(texts)
             runs, terms = _count(words, self.letters, analyzer="char_wb")
             self.views_["letters"] = self._learn(counts @ runs, terms)
-        rows = self._rows(texts)
-        for view, part in zip(self.views_.values(), rows, strict=True):
-            view["mean"] = part.mean(axis=0)
-            view["scale"] = np.sqrt(np.square(part - view["mean"]).sum(axis=1).mean()) or 1.0
-        return self._scaled(rows)
+        for view, rows in zip(self.views_.values(), self._rows(texts), strict=True):
+            view["mean"] = rows.mean(axis=0)
+            view["scale"] = np.sqrt(np.square(rows - view["mean"]).sum(axis=1).mean()) or 1.0
+        return self
 
     def transform(self, texts):
         """Return the rows of texts, float64 (n, n_features); warn if some hold no term."""
@@ -544,7 +535,8 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         if unknown := np.mean(~np.any([part.any(axis=1) for part in rows], axis=0)):
             told = f"{unknown:.1%} of the texts hold no known word or letters"
             warnings.warn(told, stacklevel=2)
-        return self._scaled(rows)
+        views = zip(rows, self.views_.values(), strict=True)
+        return np.hstack([(part - view["mean"]) / view["scale"] for part, view in views])
 
     def _learn(self, counts, terms):
         """Return the terms of a view, and each one's weight times its place in the SVD."""
@@ -568,11 +560,6 @@ class TextFeatures(TransformerMixin, BaseEstimator):
             runs, _ = _count(found, self.letters, letters["terms"], analyzer="char_wb")
             rows.append(normalize(counts @ (runs @ letters["table"])))
         return rows
-
-    def _scaled(self, rows):
-        """Return the views' rows side by side, centred and scaled."""
-        views = zip(rows, self.views_.values(), strict=True)
-        return np.hstack([(part - view["mean"]) / view["scale"] for part, view in views])
 
 
 def _count(texts, runs=(1, 1), terms=None, analyzer="word"):
@@ -600,13 +587,8 @@ def _word_pattern():
 
 
 # --- Alignment: from two feature spaces into one shared space ------------------------------------
-
-
 def check_matrix(X, name, n_columns=None, *, keep_single=False):
-    """Return X as float64 (n, d); raise a clear error unless it is a finite matrix that fits.
-
-    With ``keep_single``, float32 stays float32. What need not be converted is not copied.
-    """
+    """Return X, finite and of n_columns, as float64 (n, d); float32 with ``keep_single`` stays."""
     X = check_array(X, dtype=[np.float64, np.float32] if keep_single else float, input_name=name)
     if n_columns is not None and X.shape[1] != n_columns:
         raise ValueError(f"{name} must have {n_columns} columns, as in fit; {X.shape[1]} came")
@@ -669,8 +651,7 @@ class CCA(BaseEstimator):
         check_consistent_length(X, Y)
         shrinkage = np.atleast_1d(self.regularization)
         if shrinkage.shape not in ((1,), (2,)) or not (shrinkage >= 0).all():  # NaN is not
-            told = "regularization must be one number >= 0, or two"
-            raise ValueError(f"{told}; {self.regularization!r} came")
+            raise ValueError(f"regularization must be 1 or 2 numbers >= 0; {shrinkage} came")
         (mean, W), (other, V) = whitening(X, shrinkage[0]), whitening(Y, shrinkage[-1])
         P, Q, correlations = canonical_directions((X - mean) @ W, (Y - other) @ V)
         self.correlations_ = correlations[: self.n_components]
@@ -707,11 +688,10 @@ def info_nce(E_image, E_text, temperature, targets=None):
     T = np.eye(n) if targets is None else targets
     S = E_image @ E_text.T / temperature  # (n, n)
     loss, G = 0.0, np.zeros_like(S)
-    for scores, target, flip in ((S, T, False), (S.T, T.T, True)):
-        log_P = scipy.special.log_softmax(scores, axis=1)
-        loss -= (target * log_P).sum() / (2 * n)
-        difference = (np.exp(log_P) - target) / (2 * n * temperature)
-        G += difference.T if flip else difference
+    for axis in (1, 0):  # each photo among the texts, each text among the photos
+        log_P = scipy.special.log_softmax(S, axis=axis)
+        loss -= (T * log_P).sum() / (2 * n)
+        G += (np.exp(log_P) - T) / (2 * n * temperature)
     return float(loss), G @ E_text, G.T @ E_image
 
 
@@ -845,8 +825,6 @@ def _targets(labels):
 
 
 # --- Model ---------------------------------------------------------------------------------------
-
-
 class CrossModalModel(BaseEstimator):
     """Photos and descriptions in one shared space, where a pair lies close together.
 
@@ -906,7 +884,8 @@ class CrossModalModel(BaseEstimator):
         """
         aligners, bank, n_neighbours = [], {}, self._n_neighbours()
         if self.objective != "contrastive":
-            aligners.append((CCA() if self.cca is None else clone(self.cca)).fit(X, Y))
+            shrinkage = {"regularization": (0.3, 3.0)} if self.objective == "combined" else {}
+            aligners.append((CCA(**shrinkage) if self.cca is None else clone(self.cca)).fit(X, Y))
         if self.objective != "cca":
             aligner = self._part(self.contrastive, ContrastiveAligner)
             aligners.append(aligner.fit(X, Y, validation=validation, groups=groups))
@@ -1207,8 +1186,6 @@ def _places(own, ids):
 
 
 # --- Evaluation ----------------------------------------------------------------------------------
-
-
 def same_text(query_texts, item_texts):
     """Return bool (n_queries, n_items): whether the two texts are equal, so that both are hits."""
     queries, items = check_texts(query_texts), check_texts(item_texts)
