@@ -125,9 +125,8 @@ def check_texts(texts):
     """Return texts as a list of str; TypeError unless they are a sequence of str."""
     is_table = isinstance(texts, str | collections.abc.Mapping | collections.abc.Set)
     if is_table or getattr(texts, "ndim", 1) != 1 or not hasattr(texts, "__len__"):
-        raise TypeError(
-            f"texts must be a list of str; {type(texts).__name__} came: [text] for one"
-        )
+        came = f"{type(texts).__name__} came: give [text], or one column of a table"
+        raise TypeError(f"texts must be a list of str; {came}")
     for row, text in enumerate(texts := list(texts)):
         if not isinstance(text, str):
             raise TypeError(f"texts must be str; row {row} is {type(text).__name__} {text!r:.40}")
@@ -291,8 +290,9 @@ def as_photos(images, size):
     shape = getattr(images, "shape", ())
     is_one = isinstance(images, Image.Image | str | os.PathLike) or not hasattr(images, "__len__")
     if is_one or len(shape) == 2 or (len(shape) == 3 and shape[2] == 3):
-        told = f"{type(images).__name__} came: put one picture in a list, [image]"
-        raise (ValueError if shape else TypeError)(f"images must be (n, height, width, 3); {told}")
+        came = f"{type(images).__name__} came: put one in a list, [image]"
+        told = "images must be an array (n, height, width, 3) or a list of pictures"
+        raise (ValueError if shape else TypeError)(f"{told}; {came}")
     if len(images) == 0:
         raise ValueError("images is empty; at least one image is needed")
     if shape[1:] == (size, size, 3) and images.dtype == np.uint8:
