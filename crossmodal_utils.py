@@ -882,20 +882,23 @@ class CrossModalModel(BaseEstimator):
         Fitted featurisers, if given, are kept for `encode_image` and `encode_text`; without them
         `encode_features` encodes rows.
         """
-        aligners, bank, n_neighbours = [], {}, self._n_neighbours()
+        aligners, n_neighbours = [], self._n_neighbours()
         if self.objective != "contrastive":
             shrinkage = {"regularization": (0.3, 3.0)} if self.objective == "combined" else {}
             aligners.append((CCA(**shrinkage) if self.cca is None else clone(self.cca)).fit(X, Y))
         if self.objective != "cca":
             aligner = self._part(self.contrastive, ContrastiveAligner)
             aligners.append(aligner.fit(X, Y, validation=validation, groups=groups))
-        if n_neighbours:
-            some = np.linspace(0, len(X) - 1, min(len(X), 4000)).astype(int)
-            rows = {"image": (np.asarray(Y)[some], "text"), "text": (np.asarray(X)[some], "image")}
-            bank = {s: _unit_rows(aligners, *of).astype(np.float32) for s, of in rows.items()}
         # Only now, once nothing can fail any more.
         self.image_features_, self.text_features_ = image_features, text_features
-        self.aligners_, self.bank_ = aligners, bank
+        self.aligners_, self.bank_ = aligners, {}
+        if n_neighbours:
+            some = np.linspace(0, len(X) - 1, min(len(X), 4000)).astype(int)
+            sides = {"image": (Y, "text"), "text": (X, "image")}
+            self.bank_ = {
+                side: self.encode_features(np.asarray(Z)[some], other)
+                for side, (Z, other) in sides.items()
+            }
         return self
 
     def _n_neighbours(self):
@@ -930,7 +933,8 @@ class CrossModalModel(BaseEstimator):
         check_is_fitted(self, "aligners_")
         if side not in ("image", "text"):
             raise ValueError(f'side must be "image" or "text"; {side!r} came')
-        E = _unit_rows(self.aligners_, X, side)
+        rows = [getattr(aligner, f"transform_{side}")(X) for aligner in self.aligners_]
+        E = np.hstack(rows) / math.sqrt(len(rows))
         if self.bank_:
             E = _with_hub_penalty(E, self.bank_[side], self._n_neighbours(), side == "image")
         return E.astype(np.float32)
@@ -977,12 +981,6 @@ class CrossModalModel(BaseEstimator):
         except Exception as error:  # a foreign file can fail zip, JSON or skops in any way
             raise ValueError(f"{path} is not a whole model file: {error}") from error
         return model
-
-
-def _unit_rows(aligners, X, side):
-    """Return the aligners' embeddings of feature rows side by side, rows of unit length."""
-    rows = [getattr(aligner, f"transform_{side}")(X) for aligner in aligners]
-    return np.hstack(rows) / math.sqrt(len(rows))
 
 
 def _with_hub_penalty(E, bank, n_neighbours, is_image):
@@ -1146,14 +1144,13 @@ class EmbeddingIndex:
     def save(self, folder):
         """Write the index to a folder; a crash leaves the old state there, or the new one."""
         with self._lock:
-            (ids, rows, items), next_id = self._arrays(), self._next_id
-        text = np.frombuffer(json.dumps(items.tolist()).encode(), dtype=np.uint8)
+            (ids, rows, items), next_id = self._arrays(), int(self._next_id)
+        rest = json.dumps([next_id, ids.tolist(), items.tolist()]).encode()
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         old = sorted(folder.glob("index-*.npy"))
         path = folder / f"index-{int(old[-1].stem[6:]) + 1 if old else 0:09}.npy"
-        arrays = ids, text, next_id, rows  # one after another
-        _replace_file(path, lambda file: [np.save(file, array) for array in arrays])
+        _replace_file(path, lambda file: (np.save(file, rows), file.write(rest)))
         for path in [*old, *folder.glob(".index-*")]:
             with contextlib.suppress(OSError):  # Windows keeps files that are still mapped
                 path.unlink()
@@ -1163,15 +1160,14 @@ class EmbeddingIndex:
         """Open the index saved last, its rows mapped; ValueError if the folder has none."""
         index = cls()
         try:
-            with open(sorted(pathlib.Path(folder).glob("index-*.npy"))[-1], "rb") as file:
-                ids, text, next_id = (np.load(file) for _ in range(3))
-                np.lib.format.read_magic(file)
-                shape, _, kind = np.lib.format.read_array_header_1_0(file)
-                rows = np.memmap(file, kind, "r", file.tell(), shape)
-            items = np.array(json.loads(text.tobytes()), dtype=object)
+            path = sorted(pathlib.Path(folder).glob("index-*.npy"))[-1]
+            rows = np.load(path, mmap_mode="r")
+            with open(path, "rb") as file:
+                file.seek(rows.offset + rows.nbytes)
+                index._next_id, ids, items = json.load(file)
         except (OSError, ValueError, IndexError, EOFError) as error:
             raise ValueError(f"{folder} holds no whole index: {error}") from error
-        index._parts, index._next_id = [(ids, rows, items)], int(next_id)
+        index._parts = [(np.array(ids), rows, np.array(items, dtype=object))]
         return index
 
 
