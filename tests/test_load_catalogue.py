@@ -572,8 +572,14 @@ BROKEN_CSV = {
     "UTF-16": (("image,text\n" + GOOD).encode("utf-16"), NOT_UTF8),
     "UTF-16 unmarked": (("image,text\n" + GOOD).encode("utf-16-le"), r"it has \['i\\x00m"),
     "open quote": (b'image,text\ngood.png,"a mug\n', "line 2: cannot be read: unexpected end"),
-    "open quote in the header": (b'image,"text\ngood.png,a mug\n', "unexpected end of data in 'image,\"text'"),
-    "endless header": (b"image,text," + b"x" * 200_000 + b"\na,b,c\n", "field larger than .* in 'image,text,x"),
+    "open quote in the header": (
+        b'image,"text\ngood.png,a mug\n',
+        "unexpected end of data in 'image,\"text'",
+    ),
+    "endless header": (
+        b"image,text," + b"x" * 200_000 + b"\na,b,c\n",
+        "field larger than .* in 'image,text,x",
+    ),
     "text behind a quote": (
         b'image,text\ngood.png,"a" mug\n',
         "line 2: cannot be read: ',' expected",
