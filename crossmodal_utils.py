@@ -1,10 +1,8 @@
 """Cross-modal retrieval: photos find their descriptions, and descriptions their photos.
 
-Reads top to bottom: data, features, alignment, model, search, evaluation; the notebooks write each
-idea out in small steps. One item per row: ``X`` are image features (n, d_image), ``Y`` text
-features (n, d_text), ``E`` embeddings (n, d) with rows of unit length, ``S`` scores (n_queries,
-n_items). Rows of equal ``groups`` belong to one item: several captions of a picture, several
-photos of a product. Importing changes nothing; all randomness comes from ``random_state``.
+The notebooks write each idea out in small steps. One item per row: ``X`` are image features (n,
+d_image), ``Y`` text features (n, d_text), ``E`` embeddings (n, d) of unit length, ``S`` scores
+(n_queries, n_items). Rows of equal ``groups`` are one item, such as captions of one picture.
 """
 
 import collections.abc
@@ -39,20 +37,17 @@ from sklearn.utils.validation import check_is_fitted
 
 # --- Data ---------------------------------------------------------------------------------------
 
-# What tables write where there is no value, in small letters.
-NO_VALUE = ("", "nan", "nat", "none", "null", "na", "n/a", "<na>", "#n/a", "\\n")
+NO_VALUE = ("", "nan", "nat", "none", "null", "na", "n/a", "<na>", "#n/a", "\\n")  # in tables
 PANDAS = "or let pandas read it: load_catalogue(pandas.read_csv(path, encoding=...), folder=...)"
 
 
 class Catalogue:
     """Rows of one image and one text each; ``catalogue[index]`` is a Catalogue of some rows.
 
-    ``images`` is uint8 (n, height, width, 3), ``texts`` n str, ``attributes`` a dict of arrays of
-    n rows. Rows with equal values in ``groups`` (n,) are one item, kept as int (n,) from 0; a row
-    without a value is an item of its own. ``skipped`` lists what `load_catalogue` left out.
+    ``images`` is uint8 (n, height, width, 3), ``texts`` n str, ``attributes`` a dict of n values
+    each. Rows of equal ``groups``, kept as int (n,), are one item; a row without one is its own.
+    ``skipped`` lists what `load_catalogue` left out.
     """
-
-    skipped = ()
 
     def __init__(self, images, texts, attributes=None, groups=None):
         self.images, self.texts = np.asarray(images), check_texts(texts)
@@ -61,11 +56,14 @@ class Catalogue:
         if kind != np.uint8 or len(shape) != 4 or shape[3] != 3:
             raise ValueError(f"images must be uint8 (n, height, width, 3); {kind} {shape} came")
         check_consistent_length(self.images, self.texts, *self.attributes.values())
-        self.groups = group_numbers(groups, len(self))
+        self.groups, self.skipped = group_numbers(groups, len(self)), []
 
     def __len__(self):
-        """Return the number of rows."""
         return len(self.images)
+
+    def __repr__(self):
+        told = f"{len(self)} rows of {len(np.unique(self.groups))} items"
+        return f"Catalogue({told}, images {self.images.shape[1:]}, {list(self.attributes)})"
 
     def __getitem__(self, index):
         """Return a Catalogue of the chosen rows; nothing in it is shared with this one."""
@@ -125,8 +123,7 @@ def check_texts(texts):
     """Return texts as a list of str; TypeError unless they are a sequence of str."""
     is_table = isinstance(texts, str | collections.abc.Mapping | collections.abc.Set)
     if is_table or getattr(texts, "ndim", 1) != 1 or not hasattr(texts, "__len__"):
-        came = f"{type(texts).__name__} came: give [text], or one column of a table"
-        raise TypeError(f"texts must be a list of str; {came}")
+        raise TypeError(f"texts must be a list of str, or one column; {type(texts).__name__} came")
     for row, text in enumerate(texts := list(texts)):
         if not isinstance(text, str):
             raise TypeError(f"texts must be str; row {row} is {type(text).__name__} {text!r:.40}")
@@ -147,10 +144,9 @@ def load_catalogue(
 
     ``table`` is the path of a plain CSV file (UTF-8, commas, a header, one row a line), or a dict
     or DataFrame of columns. Pictures are paths in ``folder``, by default the CSV file's own, or
-    the working directory; in a dict also arrays or Pillow images. They become squares of ``size``
-    pixels, see `as_photos`. Rows of one value in ``group_column``, and rows of one picture, found
-    by its pixels, are one item. ``on_error`` says what bad rows do: "raise" a ValueError that
-    names them, or "skip", and they are counted in print and listed in ``skipped``.
+    arrays or Pillow images; see `as_photos`. Rows of one value in ``group_column``, or of the same
+    pixels, are one item. Bad rows "raise" a ValueError that names them, or with ``on_error`` set
+    to "skip" are counted in print and listed in ``skipped``.
     """
     check_scalar(size, "size", numbers.Integral, min_val=16)
     if on_error not in ("raise", "skip"):
@@ -162,7 +158,8 @@ def load_catalogue(
         if column not in names:
             told = f"{path.name} has no column {column!r}, it has {names!r:.300}"
             raise ValueError(f"{told}; pass image_column and text_column, {PANDAS}")
-    find = _picture_finder(pathlib.Path(folder or path.parent))
+    folder, listed = pathlib.Path(folder or path.parent), functools.cache(_list_files)
+    find = functools.partial(_find_picture, folder=folder, listed=listed)
     images, rows, bad = _read_rows(records, names, text_column, image_column, find, size)
     if bad:
         _tell_bad_rows(path.name, bad, len(rows), on_error)
@@ -171,14 +168,13 @@ def load_catalogue(
     groups = joined_groups(same, group_numbers(values.get(group_column), len(images)))
     if (n_items := len(np.unique(groups))) < len(images):
         print(f"{len(images):,} rows are {n_items:,} items (same picture or group)")
-    texts = [text.strip() for text in values.pop(text_column)]
+    texts = list(map(str.strip, values.pop(text_column)))
     catalogue = Catalogue(images, texts, values, groups)
     catalogue.skipped = bad
     return catalogue
 
 
-def _read_csv(path):
-    """Return the names of a CSV file's columns, and (place, line) of its rows."""
+def _read_csv(path):  # the names of its columns, and (place, line) of its rows
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -193,8 +189,7 @@ def _read_csv(path):
     return names, lines
 
 
-def _fields(line):
-    """Return the fields of a line, read by itself: an open quote swallows no other row."""
+def _fields(line):  # of one line, read by itself: an open quote swallows no other row
     try:
         return next(csv.reader([line], strict=True))
     except csv.Error as error:
@@ -202,13 +197,12 @@ def _fields(line):
         raise ValueError(f"cannot be read: {told}; mend it, {PANDAS}") from error
 
 
-def _read_mapping(table):
-    """Return the names of a mapping's columns, and (place, values) of its rows."""
+def _read_mapping(table):  # the names of its columns, and (place, values) of its rows
     names = list(table.columns if hasattr(table, "columns") else getattr(table, "keys", list)())
     columns = [list(table[name]) for name in names]
     if len(lengths := {len(column) for column in columns}) != 1 or 0 in lengths:
-        told = f"{type(table).__name__} with columns of {sorted(lengths)} rows came"
-        raise ValueError(f"table must be a path, or a mapping of columns of one length; {told}")
+        came = f"{type(table).__name__} of {sorted(lengths)} rows came"
+        raise ValueError(f"table must be a path, or a mapping of columns of one length; {came}")
     return names, [(f"row {i}", row) for i, row in enumerate(zip(*columns, strict=True))]
 
 
@@ -218,9 +212,8 @@ def _read_rows(records, names, text_column, image_column, find, size):
     for i, (place, record) in enumerate(records, 1):
         try:
             fields = _fields(record) if isinstance(record, str) else record
-            if len(fields) != len(names):
-                told = f"{len(fields)}, the header has {len(names)}"
-                raise ValueError(f"wrong number of fields: {told}")
+            if (n := len(fields)) != len(names):
+                raise ValueError(f"wrong number of fields: {n}, the header has {len(names)}")
             row = dict(zip(names, fields, strict=True))
             text, picture = row[text_column], row[image_column]
             if is_missing(text) or not isinstance(text, str) or "\0" in text:
@@ -235,8 +228,7 @@ def _read_rows(records, names, text_column, image_column, find, size):
     return images[: len(rows)], rows, bad
 
 
-def _tell_bad_rows(name, bad, n_good, on_error):
-    """Print how many rows of each kind are bad, or raise ValueError with the first 20."""
+def _tell_bad_rows(name, bad, n_good, on_error):  # in print, or ValueError with the first 20
     kinds = collections.Counter(why.partition(":")[0] for _, why in bad).most_common()
     counts = ", ".join(f"{n:,} {kind}" for kind, n in kinds)
     told = f"{len(bad):,} of {len(bad) + n_good:,} rows"
@@ -249,50 +241,44 @@ def _tell_bad_rows(name, bad, n_good, on_error):
     raise ValueError("\n  ".join([f"{name}: {told} are bad ({counts}); {advice}", *lines]))
 
 
-def _picture_finder(folder):
-    """Return a function from a name in a table to the path of a picture file in the folder."""
+def _find_picture(name, folder, listed):  # the path of a file; ValueError, with a hint, if none
+    if is_missing(name := str(name).strip()):
+        raise ValueError("no image")
+    if re.match(r"(?i)\W*([a-z][a-z\d+.-]+://|www\.)|//|data:", name):
+        raise ValueError(f"a web address, to be downloaded first: {name!r:.80}")
+    path = folder / name.replace("\\", "/")
+    if os.path.isfile(path):  # a pipe is none: one would wait for it
+        return path
+    kind = "a folder, not a file" if os.path.isdir(path) else "no such file"
+    near = listed(path.parent).get(_bare(path))
+    hint = f" (there is {near!r})" if near else ""
+    if re.search(r"[|;]|, ", path.name):
+        hint = " (several pictures in one field? Give each a row of its own)"
+    raise ValueError(f"{kind}: {name!r:.80}{hint}")
 
-    def bare(path):  # without the ending, and without what differs between systems
-        return _plain(urllib.parse.unquote(path.stem))
 
-    @functools.cache
-    def listed(folder):
-        with contextlib.suppress(OSError):
-            return {bare(file): file.name for file in sorted(folder.iterdir(), reverse=True)}
-        return {}
+def _bare(path):  # a file's name without its ending, and without what differs between systems
+    return _plain(urllib.parse.unquote(path.stem))
 
-    def find(name):
-        if is_missing(name := str(name).strip()):
-            raise ValueError("no image")
-        if re.match(r"(?i)\W*([a-z][a-z\d+.-]+://|www\.)|//|data:", name):
-            raise ValueError(f"a web address, to be downloaded first: {name!r:.80}")
-        path = folder / name.replace("\\", "/")
-        if os.path.isfile(path):  # a pipe is none: one would wait for it
-            return path
-        kind = "a folder, not a file" if os.path.isdir(path) else "no such file"
-        near = listed(path.parent).get(bare(path))
-        hint = f" (there is {near!r})" if near else ""
-        if re.search(r"[|;]|, ", path.name):
-            hint = " (several pictures in one field? Give each a row of its own)"
-        raise ValueError(f"{kind}: {name!r:.80}{hint}")
 
-    return find
+def _list_files(folder):  # {bare name: name}, as far as the folder can be read
+    with contextlib.suppress(OSError):
+        return {_bare(file): file.name for file in sorted(folder.iterdir(), reverse=True)}
+    return {}
 
 
 def as_photos(images, size):
     """Return images as uint8 (n, size, size, 3), resized to fit and padded to a square.
 
     ``images`` is uint8 (n, height, width, 3), grey (n, height, width), or a list of arrays, Pillow
-    images of any mode, or paths. They are turned upright as their EXIF mark says; transparent ones
-    lie on white; the padding has the median colour of the top and bottom rows. Arrays of the right
-    size come back as they are, not copied.
+    images of any mode, or paths. They are turned upright by their EXIF mark, laid on white and
+    padded by the median of their top and bottom rows. Arrays of the right size are not copied.
     """
-    shape = getattr(images, "shape", ())
+    shape, kind = getattr(images, "shape", ()), type(images).__name__
     is_one = isinstance(images, Image.Image | str | os.PathLike) or not hasattr(images, "__len__")
     if is_one or len(shape) == 2 or (len(shape) == 3 and shape[2] == 3):
-        came = f"{type(images).__name__} came: put one in a list, [image]"
-        told = "images must be an array (n, height, width, 3) or a list of pictures"
-        raise (ValueError if shape else TypeError)(f"{told}; {came}")
+        told = f"images must be an array (n, height, width, 3) or a list of pictures; {kind} came"
+        raise (ValueError if shape else TypeError)(f"{told}: put one in a list, [image]")
     if len(images) == 0:
         raise ValueError("images is empty; at least one image is needed")
     if shape[1:] == (size, size, 3) and images.dtype == np.uint8:
@@ -306,19 +292,16 @@ def as_photos(images, size):
     return photos
 
 
-def _fit(image, size):
-    """Return a picture (a path, an array, a Pillow image) as uint8 (size, size, 3), padded."""
+def _fit(image, size):  # a path, an array or a Pillow image as uint8 (size, size, 3), padded
     image = _open(image, size) if isinstance(image, str | os.PathLike) else _rgb(image)
     border = np.asarray(image)[[0, -1]].reshape(-1, 3)
     colour = tuple(np.median(border, axis=0).astype(int).tolist())
     return np.asarray(ImageOps.pad(image, (size, size), Image.Resampling.BICUBIC, colour))
 
 
-def _open(path, size):
-    """Return a picture file as a Pillow image in RGB; ValueError says why it holds none."""
+def _open(path, size):  # as a Pillow image in RGB; ValueError says why it is none
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # on oddities that Pillow copes with
+        with warnings.catch_warnings(action="ignore"):  # on oddities that Pillow copes with
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as opened:
                 if opened.format == "EPS":  # a program, which Ghostscript may run for ever
@@ -328,12 +311,11 @@ def _open(path, size):
     except Exception as error:  # a damaged file can fail a decoder in any way
         why = getattr(error, "strerror", None) or error
         why = "of no known format" if isinstance(error, UnidentifiedImageError) else why
-        told = f"{os.path.basename(path)!r:.80} ({why})"
-        raise ValueError(f"not a picture that can be read: {told:.250}") from error
+        told = f"not a picture that can be read: {os.path.basename(path)!r:.80} ({why})"
+        raise ValueError(told[:280]) from error
 
 
-def _rgb(image):
-    """Return an array or a Pillow image of any mode as an upright Pillow image in RGB."""
+def _rgb(image):  # an array or a Pillow image of any mode, upright and in RGB
     if not isinstance(image, Image.Image):
         array = np.asarray(image)
         if array.dtype != np.uint8:
@@ -360,8 +342,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
     """Turn photos into rows of numbers: edges and colours, see `image_views`, then PCA.
 
     Each view is scaled to one total variance. At most 10,000 photos, evenly chosen, are learned
-    from. Rows have ``n_components`` numbers, or as many as photos allow. Photos are brought to
-    ``size`` pixels, at least 16, best a multiple of 8. ``random_state`` seeds the PCA. Fitted, it
+    from, ``size`` pixels a side, best a multiple of 8. ``random_state`` seeds the PCA. Fitted, it
     has ``mean_`` (d,) and ``components_`` (n_components, d), of all views together.
     """
 
@@ -380,8 +361,6 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         check_scalar(self.n_components, "n_components", numbers.Integral, min_val=1)
         check_scalar(self.size, "size", numbers.Integral, min_val=16)
         photos = as_photos(images, self.size)
-        if len(photos) < 2:
-            raise ValueError(f"at least 2 photos are needed to fit; {len(photos)} came")
         some = photos[np.linspace(0, len(photos) - 1, min(len(photos), 10_000)).astype(int)]
         batches, scaled, scales = _in_batches(image_views, some), [], []
         for name in list(batches[0]):
@@ -389,7 +368,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
             scale = np.sqrt(np.square(view - view.mean(axis=0)).sum(axis=1).mean()) or 1.0
             scales += [scale] * view.shape[1]
             scaled.append(view / scale)
-        n = min(self.n_components, len(scales), len(some) - 1)
+        n = min(self.n_components, len(scales), max(1, len(some) - 1))
         pca = PCA(n, svd_solver="randomized", iterated_power=2, random_state=self.random_state)
         with np.errstate(invalid="ignore"):  # photos all alike explain 0 of a variance of 0
             X = pca.fit_transform(np.hstack(scaled).astype(float))
@@ -406,21 +385,17 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         return np.concatenate(_in_batches(rows, as_photos(images, self.size)))
 
 
-def _in_batches(function, photos):
-    """Return [function(batch)] over batches of photos, two at a time: NumPy lets threads work."""
+def _in_batches(function, photos):  # two at a time: NumPy lets threads work
     batches = [photos[i : i + 128] for i in range(0, len(photos), 128)]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         return list(pool.map(function, batches))
 
 
 def image_views(photos):
-    """Return four raw views {name: float (n, d)} of uint8 photos (n, size, size, 3).
-
-    The product is what differs from the backdrop, the median colour of the photo's border.
-    """
+    """Return four raw views {name: float (n, d)} of uint8 photos (n, size, size, 3)."""
     x = photos / np.float32(255)
     border = np.concatenate([x[:, 0], x[:, -1], x[:, :, 0], x[:, :, -1]], axis=1)
-    backdrop = np.median(border, axis=1)[:, None, None]  # (n, 1, 1, 3)
+    backdrop = np.median(border, axis=1)[:, None, None]  # what differs from it is the product
     boxes = _bounding_boxes((np.abs(x - backdrop) > 0.08).any(axis=3))
     cut = {"size": (48, 48), "resample": Image.Resampling.BILINEAR}
     crops = [Image.fromarray(p).resize(box=b, **cut) for p, b in zip(photos, boxes, strict=True)]
@@ -435,8 +410,7 @@ def image_views(photos):
     }
 
 
-def _bounding_boxes(mask):
-    """Return [left, top, right, bottom] of what is True, less a stray half per cent of it."""
+def _bounding_boxes(mask):  # [left, top, right, bottom] of what is True, less stray pixels
     limits = []
     for axis in (1, 2):
         count = np.cumsum(mask.sum(axis=axis), axis=1)
@@ -452,9 +426,8 @@ def _bounding_boxes(mask):
 def edge_directions(x, cell, n_directions=8):
     """Return how strong edges of each direction are in each cell, (n, cells * cells * 8).
 
-    ``x``, float (n, side, side, 3), is cut into cells of cell x cell pixels. Directions are told
-    by projection, (gradient . direction)**4, and each cell is divided by its surroundings, so
-    that faint edges count as well (after Dalal and Triggs, CVPR 2005).
+    ``x`` is float (n, side, side, 3), a cell has cell x cell pixels. Each is divided by its
+    surroundings, so that faint edges count as well (after Dalal and Triggs, CVPR 2005).
     """
     down, right = np.zeros_like(x), np.zeros_like(x)
     down[:, 1:-1] = x[:, 2:] - x[:, :-2]
@@ -487,37 +460,28 @@ def colour_histograms(x, cover, grid, bins):
     red, green, blue = np.moveaxis(shares, 5, 0).reshape(3, n, grid**2, step**2, bins)
     red = red * cover.reshape(n, grid**2, step**2, 1)
     pairs = red[..., :, None] * green[..., None, :]  # (n, cells, pixels, bins, bins)
-    table = pairs.reshape(n, grid**2, step**2, -1).swapaxes(2, 3) @ blue
-    table = table.reshape(n, -1)
+    table = (pairs.reshape(n, grid**2, step**2, -1).swapaxes(2, 3) @ blue).reshape(n, -1)
     return np.sqrt(table / np.maximum(table.sum(axis=1, keepdims=True), 1e-9))
 
 
 class TextFeatures(TransformerMixin, BaseEstimator):
     """Turn texts into rows of numbers: words and word pairs, and the letters in words.
 
-    Two views, each weighted by rarity (TF-IDF), compressed by SVD to ``n_components`` numbers or
-    fewer, and scaled to one total variance. ``ngrams`` are the shortest and longest run of words,
-    ``letters`` of letters in a word, its ends included, or None for words only. What occurs in
-    fewer than ``min_count`` training texts is left out. The letters of a text are the sum over its
-    words, each cut into runs once; they help with new words, typing errors, and scripts without
-    spaces. Case and the Unicode form of accents do not matter. ``random_state`` seeds the SVD.
-
-    Fitted, it has ``views_``, a dict of dicts: "words" and "letters".
+    Two views, weighted by rarity (TF-IDF), compressed by SVD to at most ``n_components`` numbers
+    and scaled to one total variance. ``ngrams`` are the shortest and longest run of words,
+    ``letters`` of letters in a word, its ends included, or None. What only one training text holds
+    is left out. Fitted, it has ``views_``, a dict of dicts: "words" and "letters".
     """
 
-    def __init__(
-        self, *, n_components=600, ngrams=(1, 2), letters=(2, 4), min_count=2, random_state=0
-    ):
+    def __init__(self, *, n_components=600, ngrams=(1, 2), letters=(2, 4), random_state=0):
         self.n_components = n_components
         self.ngrams = ngrams
         self.letters = letters
-        self.min_count = min_count
         self.random_state = random_state
 
     def fit(self, texts, y=None):
         """Learn vocabulary, weights and axes from training texts (list of str)."""
-        for name in ("n_components", "min_count"):
-            check_scalar(getattr(self, name), name, numbers.Integral, min_val=1)
+        check_scalar(self.n_components, "n_components", numbers.Integral, min_val=1)
         self.views_ = {"words": self._learn(*_count(check_texts(texts), self.ngrams))}
         if self.letters is not None:
             counts, words = _count(texts)
@@ -538,12 +502,11 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         views = zip(rows, self.views_.values(), strict=True)
         return np.hstack([(part - view["mean"]) / view["scale"] for part, view in views])
 
-    def _learn(self, counts, terms):
-        """Return the terms of a view, and each one's weight times its place in the SVD."""
+    def _learn(self, counts, terms):  # a view's terms, and their weights times the SVD's axes
         frequency = np.asarray((counts > 0).sum(axis=0)).ravel()
-        keep = frequency >= min(self.min_count, counts.shape[0])
+        keep = frequency >= min(2, counts.shape[0])
         if (n := keep.sum()) < 2:
-            raise ValueError(f"2 words must occur in min_count={self.min_count} texts; {n} do")
+            raise ValueError(f"at least 2 words must occur in two texts or more; {n} do")
         tfidf = TfidfTransformer()
         weighted = tfidf.fit_transform(counts[:, keep])
         k = min(self.n_components, *(max(1, side - 1) for side in weighted.shape))
@@ -551,8 +514,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):
             svd = TruncatedSVD(k, random_state=self.random_state).fit(weighted)
         return {"terms": terms[keep], "table": tfidf.idf_[:, None] * svd.components_.T}
 
-    def _rows(self, texts):
-        """Return each view's rows, of unit length, or of zeros where nothing is known."""
+    def _rows(self, texts):  # an array a view, rows of unit length, or zeros: nothing known
         words, letters = self.views_["words"], self.views_.get("letters")
         rows = [normalize(_count(texts, self.ngrams, words["terms"])[0] @ words["table"])]
         if letters:
@@ -573,14 +535,12 @@ def _count(texts, runs=(1, 1), terms=None, analyzer="word"):
     return counter.fit_transform([*texts, "a"])[:-1], counter.get_feature_names_out().astype(str)
 
 
-def _plain(text):
-    """Return a text without what only its writing differs in: case, the form of accents."""
+def _plain(text):  # without what only the writing differs in: case, the form of accents
     return unicodedata.normalize("NFC", text).casefold()
 
 
 @functools.cache
-def _word_pattern():
-    """Return the pattern of a word: letters with their combining marks, or one digit."""
+def _word_pattern():  # letters with their combining marks, or one digit
     marks = "".join(chr(i) for i in range(0x20000) if unicodedata.category(chr(i))[0] == "M")
     # (?![ -~]) only saves time: no mark is ASCII, and most characters are.
     return rf"[^\W\d_]+(?:(?![ -~])[{marks}]+[^\W\d_]*)*|\d"
@@ -599,8 +559,7 @@ def whitening(X, shrinkage):
     """Return mean (d,) and W (d, rank) such that (X - mean) @ W has uncorrelated unit columns.
 
     ``shrinkage`` is added to each eigenvalue of the covariance of X (n, d), in units of their
-    mean: directions of hardly any variance are then not blown up, and W is symmetric. With 0 those
-    below 1e-10 of the largest are dropped, as noise in them correlates with anything.
+    mean, so that noise in directions of hardly any variance is not blown up; 0 drops those.
     """
     mean = X.mean(axis=0)
     Xc = X - mean
@@ -614,8 +573,7 @@ def whitening(X, shrinkage):
     return mean, axes[:, keep] * _signs(axes[:, keep]) / np.sqrt(values[keep])
 
 
-def _signs(P):
-    """Return the sign of the largest entry of each column: pictures do not flip on a machine."""
+def _signs(P):  # of the largest entry of each column: no picture flips
     return np.sign(P[np.abs(P).argmax(axis=0), np.arange(P.shape[1])])
 
 
@@ -629,13 +587,10 @@ def canonical_directions(A, B):
 class CCA(BaseEstimator):
     """Canonical correlation analysis in closed form (Hotelling, Biometrika 1936).
 
-    The shared space has ``n_components`` dimensions, or as many as the features.
-    ``regularization``, one number or (image, text), is the shrinkage of `whitening`; 0 is
-    classical CCA. Directions are weighted by their correlation to the ``weight_power``, because
-    weak ones say less.
-
-    Fitted, it has ``correlations_`` (n_components,) and ``image_``, ``text_``: dicts with mean
-    (d,), whiten (d, rank) and linear (rank, n_components).
+    The shared space has at most ``n_components`` dimensions, each weighted by its correlation to
+    the ``weight_power``. ``regularization``, one number or (image, text), is the shrinkage of
+    `whitening`; 0 is classical CCA. Fitted, it has ``correlations_`` (n_components,) and
+    ``image_``, ``text_``: dicts with mean (d,), whiten (d, rank) and linear (rank, n_components).
     """
 
     def __init__(self, n_components=400, *, regularization=(0.1, 1.0), weight_power=2.0):
@@ -656,9 +611,8 @@ class CCA(BaseEstimator):
         P, Q, correlations = canonical_directions((X - mean) @ W, (Y - other) @ V)
         self.correlations_ = correlations[: self.n_components]
         weights = self.correlations_**self.weight_power
-        linear = P[:, : self.n_components] * weights, Q[:, : self.n_components] * weights
-        self.image_ = {"mean": mean, "whiten": W, "linear": linear[0]}
-        self.text_ = {"mean": other, "whiten": V, "linear": linear[1]}
+        self.image_ = {"mean": mean, "whiten": W, "linear": P[:, : len(weights)] * weights}
+        self.text_ = {"mean": other, "whiten": V, "linear": Q[:, : len(weights)] * weights}
         return self
 
     def transform_image(self, X):
@@ -679,9 +633,8 @@ class CCA(BaseEstimator):
 def info_nce(E_image, E_text, temperature, targets=None):
     """Return the symmetric InfoNCE loss of a batch of pairs, in nats, and two gradients (n, d).
 
-    Rows of E_image and E_text (n, d) have unit length, row i of one belongs to row i of the other.
-    The smaller the ``temperature``, the more the hardest negatives count. ``targets`` (n, n), by
-    default the identity, are the shares of a row's probability that its true matches should get.
+    Row i of E_image belongs to row i of E_text, both (n, d) of unit length. ``targets`` (n, n), by
+    default the identity, are the shares of probability that a row's true matches should get.
     After Oord, Li and Vinyals (2018), symmetric as in CLIP (Radford et al., ICML 2021).
     """
     n = len(E_image)
@@ -709,10 +662,8 @@ class ContrastiveAligner(CCA):
 
     Training starts where `CCA` ends, or with ``start="random"`` from whitened features. It takes
     ``epochs`` passes over the pairs, in batches of about ``batch_size``, or ends after
-    ``patience`` passes without a better loss of validation pairs.
-
-    Fitted, it has ``image_`` and ``text_`` as `CCA`; ``loss_`` and ``validation_loss_`` (epochs
-    run,), in nats; ``best_epoch_``, counted from 1, whose weights are kept.
+    ``patience`` passes without a better loss of validation pairs. Fitted, it has ``image_`` and
+    ``text_`` as `CCA`; ``loss_`` and ``validation_loss_`` (epochs run,), in nats; ``best_epoch_``.
     """
 
     weight_power = 1.0  # of the CCA that training starts from
@@ -743,8 +694,7 @@ class ContrastiveAligner(CCA):
     def fit(self, X_image, X_text, *, validation=None, groups=None):
         """Train on pairs (n, d_image), (n, d_text); early stopping if validation pairs are given.
 
-        Rows of one of the ``groups``, n values, and rows of equal texts are not each other's
-        negatives. ``validation`` is a tuple of two such matrices and, optionally, their groups.
+        Rows of equal ``groups`` or texts are no negatives; ``validation`` is (X, Y[, groups]).
         """
         if self.start not in ("cca", "random"):
             raise ValueError(f'start must be "cca" or "random"; {self.start!r} came')
@@ -773,8 +723,7 @@ class ContrastiveAligner(CCA):
         self.loss_, self.validation_loss_ = np.array(self.loss_), np.array(self.validation_loss_)
         return self
 
-    def _start(self, X_image, X_text, rng):
-        """Set the first maps of both sides; return each side's whitened features and maps."""
+    def _start(self, X_image, X_text, rng):  # sets the maps; returns whitened features and maps
         super().fit(X_image, X_text)
         sides = []
         for X, maps in ((X_image, self.image_), (X_text, self.text_)):
@@ -784,14 +733,12 @@ class ContrastiveAligner(CCA):
                 maps["linear"] = rng.normal(0, rank**-0.5, (rank, k))
         return sides
 
-    def _validation_loss(self, X, Y, groups=None):
-        """Return the loss of validation pairs, all in one batch."""
+    def _validation_loss(self, X, Y, groups=None):  # all pairs in one batch
         check_consistent_length(X, Y)
         E = self.transform_image(X), self.transform_text(Y)
         return info_nce(*E, self.temperature, _targets(_same_items(Y, groups)))[0]
 
-    def _epoch(self, sides, labels, order, state):
-        """Take a step of Adam for each batch of rows in order; return the mean loss before."""
+    def _epoch(self, sides, labels, order, state):  # a step of Adam a batch; returns the mean loss
         losses, n_batches = [], max(1, round(len(order) / self.batch_size))
         for rows in np.array_split(order, n_batches):
             state["steps"] = steps = state["steps"] + 1
@@ -812,14 +759,12 @@ class ContrastiveAligner(CCA):
         return float(np.mean(losses))
 
 
-def _same_items(Y, groups):
-    """Return int (n,): equal where rows are of one group or have equal text features."""
+def _same_items(Y, groups):  # int (n,), equal where rows are of one group or have equal features
     equal = np.unique(np.asarray(Y, dtype=float), axis=0, return_inverse=True)[1].ravel()
     return equal if groups is None else joined_groups(equal, group_numbers(groups, len(equal)))
 
 
-def _targets(labels):
-    """Return for `info_nce` the targets (n, n) of rows with these labels (n,)."""
+def _targets(labels):  # for `info_nce`, (n, n), of rows with these labels (n,)
     same = (labels[:, None] == labels) * 1.0
     return same / same.sum(axis=1, keepdims=True)
 
@@ -829,13 +774,11 @@ class CrossModalModel(BaseEstimator):
     """Photos and descriptions in one shared space, where a pair lies close together.
 
     ``objective`` is "contrastive", "cca" or "combined", which adds the scores of the other two and
-    corrects for hubs. The parts are `ImageFeatures`, `TextFeatures`, `CCA` and
-    `ContrastiveAligner`, or what is given; as features anything with fit_transform and transform
-    will do. An item's closeness to the nearest ``hub_neighbours`` training items of the other kind
-    is taken off its scores: by default 10 for "combined", and 0, no correction, for the others.
-
-    Fitted, it has ``image_features_``, ``text_features_``, ``aligners_`` and ``bank_``, the
-    training embeddings that the correction compares the items of each side with.
+    corrects for hubs: an item's closeness to its nearest ``hub_neighbours`` training items of the
+    other kind is taken off its scores, by default 10 for "combined", 0 for the others. The parts
+    are by default `ImageFeatures`, `TextFeatures`, `CCA` (for "combined" of more shrinkage) and
+    `ContrastiveAligner`; as features anything with fit_transform and transform will do. Fitted, it
+    has ``image_features_``, ``text_features_``, ``aligners_`` and ``bank_``, these items.
     """
 
     def __init__(
@@ -860,28 +803,22 @@ class CrossModalModel(BaseEstimator):
     def fit(self, images, texts, *, validation=None, groups=None):
         """Fit features and aligners on pairs: image i belongs to text i.
 
-        Rows of one of the ``groups``, n values, are no negatives of each other. ``validation``, a
-        tuple of images, texts and, if there are any, groups, is for early stopping alone.
+        Rows of equal ``groups`` are no negatives; ``validation`` is (images, texts[, groups]).
         """
         self._n_neighbours()  # checks the options before time is spent
         check_consistent_length(images, check_texts(texts))
-        image_features = self._part(self.image_features, ImageFeatures)
-        text_features = self._part(self.text_features, TextFeatures)
-        X, Y = image_features.fit_transform(images), text_features.fit_transform(texts)
+        image = self._part(self.image_features, ImageFeatures)
+        text = self._part(self.text_features, TextFeatures)
+        X, Y = image.fit_transform(images), text.fit_transform(texts)
         if validation:
             images, texts, *rest = validation
-            validation = image_features.transform(images), text_features.transform(texts), *rest
-        extra = {"validation": validation, "groups": groups}
-        return self.fit_aligners(X, Y, image_features, text_features, **extra)
+            validation = image.transform(images), text.transform(texts), *rest
+        return self.fit_aligners(X, Y, image, text, validation=validation, groups=groups)
 
     def fit_aligners(
         self, X, Y, image_features=None, text_features=None, *, validation=None, groups=None
     ):
-        """Fit only the aligners, as `fit` does, on rows (n, d) that some featurisers made.
-
-        Fitted featurisers, if given, are kept for `encode_image` and `encode_text`; without them
-        `encode_features` encodes rows.
-        """
+        """Fit only the aligners, on rows (n, d); fitted featurisers, if given, are kept."""
         aligners, n_neighbours = [], self._n_neighbours()
         if self.objective != "contrastive":
             shrinkage = {"regularization": (0.3, 3.0)} if self.objective == "combined" else {}
@@ -901,16 +838,14 @@ class CrossModalModel(BaseEstimator):
             }
         return self
 
-    def _n_neighbours(self):
-        """Return with how many training items hubs are corrected, or 0; check the options."""
+    def _n_neighbours(self):  # of the correction for hubs, or 0; checks the options
         defaults = {"contrastive": 0, "cca": 0, "combined": 10}
         if self.objective not in defaults:
             raise ValueError(f"objective must be one of {[*defaults]}; {self.objective!r} came")
         n = defaults[self.objective] if self.hub_neighbours is None else self.hub_neighbours
         return check_scalar(n, "hub_neighbours", numbers.Integral, min_val=0)
 
-    def _part(self, given, kind):
-        """Return an unfitted copy of a part that was given, or one of this kind."""
+    def _part(self, given, kind):  # an unfitted copy of what was given, or one of this kind
         return kind(random_state=self.random_state) if given is None else clone(given)
 
     def encode_image(self, images):
@@ -921,8 +856,7 @@ class CrossModalModel(BaseEstimator):
         """Return embeddings of texts, float32 (n, d), rows of unit length."""
         return self.encode_features(self._features("text").transform(texts), "text")
 
-    def _features(self, side):
-        """Return the fitted featuriser of a side; ValueError if the model has none."""
+    def _features(self, side):  # the fitted featuriser of a side; ValueError if there is none
         check_is_fitted(self, "aligners_")
         if (features := getattr(self, f"{side}_features_")) is None:
             raise ValueError(f"this model was fitted without {side} features: encode_features")
@@ -940,10 +874,7 @@ class CrossModalModel(BaseEstimator):
         return E.astype(np.float32)
 
     def retrieve(self, images, text_database, k=1):
-        """Return for each image its k best descriptions, best first: list of lists of str.
-
-        ``text_database`` is a list of str, or an `EmbeddingIndex`, or what has its methods.
-        """
+        """Return for each image its k best of a list of str, or an `EmbeddingIndex`, as lists."""
         if hasattr(text_database, "search"):
             return text_database.items(text_database.search(self.encode_image(images), k)[1])
         texts = check_texts(text_database)
@@ -963,20 +894,15 @@ class CrossModalModel(BaseEstimator):
 
     @classmethod
     def load(cls, path, *, trusted=()):
-        """Read a model that `save` wrote; ValueError for any other file.
-
-        ``trusted`` names, as "module.Class", further types that the file may hold.
-        """
+        """Read what `save` wrote; ``trusted`` names further types in it, as "module.Class"."""
         import skops.io
 
-        parts = (cls, ImageFeatures, TextFeatures, CCA, ContrastiveAligner)
-        names = {f"{part.__module__}.{part.__name__}" for part in parts} | set(trusted)
-        names.add("scipy.sparse._csr.csr_matrix")  # numbers only, in old scikit-learn
+        # The last is numbers only, and not trusted in models with parts of an old scikit-learn.
+        kinds = cls, ImageFeatures, TextFeatures, CCA, ContrastiveAligner, scipy.sparse.csr_matrix
+        names = [f"{kind.__module__}.{kind.__name__}" for kind in kinds]
         content = pathlib.Path(path).read_bytes()
         try:
-            model = skops.io.loads(content, trusted=sorted(names))  # raises for other types
-            if not isinstance(model, cls):
-                raise TypeError(f"it holds a {type(model).__name__}, no {cls.__name__}")
+            model = skops.io.loads(content, trusted=[*names, *trusted])  # raises for other types
             check_is_fitted(model, "aligners_")
         except Exception as error:  # a foreign file can fail zip, JSON or skops in any way
             raise ValueError(f"{path} is not a whole model file: {error}") from error
@@ -986,21 +912,19 @@ class CrossModalModel(BaseEstimator):
 def _with_hub_penalty(E, bank, n_neighbours, is_image):
     """Append coordinates that take each item's closeness to the bank off its scores.
 
-    With r the mean of an item's largest scores in the bank, the inner product of an image's row
-    and a text's row becomes (score - r_image / 2 - r_text / 2) / 2.25: cross-domain similarity
-    local scaling (Conneau et al., ICLR 2018). ``pad`` meets zeros and only makes unit rows.
+    With r the mean of an item's largest scores in the bank, inner products of an image's row and a
+    text's become (score - r_image / 2 - r_text / 2) / 2.25 (CSLS, Conneau et al., ICLR 2018).
     """
     k, bank = min(n_neighbours, len(bank)), bank.T.astype(float)
     blocks = (E[start : start + 4096] @ bank for start in range(0, len(E), 4096))
     r = np.concatenate([np.partition(S, -k, axis=1)[:, -k:].mean(axis=1) for S in blocks])
     pad = np.sqrt(np.maximum(0.25 - np.square(r) / 4, 0))  # |r| <= 1, up to rounding
-    one, none = np.ones(len(E)), np.zeros(len(E))
+    one, none = np.ones(len(E)), np.zeros(len(E))  # pad meets none: it only makes unit rows
     extra = (-r / 2, one, pad, none) if is_image else (one, -r / 2, none, pad)
     return np.column_stack([E, *extra]) / 1.5
 
 
-def _replace_file(path, write):
-    """Call write(file) on a new file beside path, flush it to disk, then rename it to path."""
+def _replace_file(path, write):  # a new file is written, flushed to disk, then renamed to path
     path = pathlib.Path(path)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
@@ -1028,11 +952,9 @@ _TURN = threading.Lock()  # two searches must not set and restore BLAS's threads
 def exact_top_k(queries, database, k):
     """Return the k items of largest inner product with each query, best first.
 
-    ``queries`` is (n_queries, d); ``database``, (n_items, d), is read block by block and may be
-    memory-mapped. Returns scores and indices (n_queries, k) as a full sort would, up to the order
-    of scores that are equal but for rounding; in float32 if both matrices are. The scan keeps only
-    the largest score of each small group of items. The k best items lie in the k groups of largest
-    maximum, because each better group holds a better item; only these are opened and sorted.
+    ``queries`` is (n_queries, d), ``database`` (n_items, d), perhaps memory-mapped. Returns scores
+    and indices (n_queries, k) as a full sort would, up to the order of equal scores. A scan keeps
+    the largest score of each small group of items; the k best lie in the k groups of largest one.
     """
     queries = check_matrix(queries, "queries", keep_single=True)
     if getattr(database, "dtype", None) != np.float32 or np.ndim(database) != 2:
@@ -1057,8 +979,7 @@ def exact_top_k(queries, database, k):
     return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
 
-def _group_maxima(queries, database, size):
-    """Return the largest score of each group of ``size`` items, (n_groups, n_queries)."""
+def _group_maxima(queries, database, size):  # of ``size`` items each, (n_groups, n_queries)
     columns = np.ascontiguousarray(queries.T)
     step = size * max(1, BLOCK * max(1, 256 // len(queries)) // size)
 
@@ -1084,24 +1005,19 @@ def _group_maxima(queries, database, size):
 class EmbeddingIndex:
     """Embeddings and the str that each stands for, searched exactly and kept in a folder.
 
-    Threads may share an index. The rows of a loaded one stay on disk: they are mapped and read
-    block by block, so they may be larger than memory, until `add` or `remove` brings them in.
-    What was not saved is lost with the process, and of two that save to one folder the last wins:
-    where several write, or every change must last, use an engine (notebook 08).
+    Threads may share an index. The rows of a loaded one are mapped and read block by block, so
+    they may be larger than memory, until `add` or `remove` brings them in. What was not saved is
+    lost, and of two that save to one folder the last wins: otherwise use an engine (notebook 08).
     """
 
     def __init__(self):
         self._lock, self._parts, self._next_id = threading.RLock(), [], 0
 
     def __len__(self):
-        """Return the number of rows."""
         return sum(len(ids) for ids, _, _ in self._parts)
 
     def add(self, E, items):
-        """Add rows of E, kept as float32 (n, d), with a str each; return their ids, int64 (n,).
-
-        Ids count upwards and are never used again.
-        """
+        """Add rows of E (n, d), a str each; return their ids, int64 (n,), never used again."""
         E = check_array(E, dtype=np.float32, order="C", copy=True, input_name="E")
         items = np.array(check_texts(items), dtype=object)
         check_consistent_length(E, items)
@@ -1112,8 +1028,7 @@ class EmbeddingIndex:
             self._parts, self._next_id = [*self._parts, (ids, E, items)], ids[-1] + 1
         return ids
 
-    def _arrays(self):
-        """Return ids (n,), rows (n, d) and items (n,)."""
+    def _arrays(self):  # ids (n,), rows (n, d) and items (n,)
         with self._lock:
             if len(self) == 0:
                 raise ValueError("the index is empty; add rows first")
@@ -1171,8 +1086,7 @@ class EmbeddingIndex:
         return index
 
 
-def _places(own, ids):
-    """Return where ids stand among an index's own, ascending ones; ValueError if one does not."""
+def _places(own, ids):  # of ids among an index's own, ascending ones
     ids = np.asarray(ids)
     places = np.minimum(np.searchsorted(own, ids), len(own) - 1)
     unknown = ids[own[places] != ids]
@@ -1202,8 +1116,7 @@ def true_ranks(scores, relevant=None):
             f"relevant must be bool {S.shape}; {relevant.dtype} {relevant.shape} came"
         )
     if not (has_any := relevant.any(axis=1)).all():
-        row = has_any.argmin()
-        raise ValueError(f"each query needs a relevant item; query {row} has none: say which are")
+        raise ValueError(f"each query needs a relevant item; query {has_any.argmin()} has none")
     best = np.where(relevant, S, -np.inf).max(axis=1, keepdims=True)
     return 1 + ((S >= best) & ~relevant).sum(axis=1)
 
@@ -1224,10 +1137,9 @@ def summarize(ranks):
 
 
 def evaluate(E_image, E_text, texts=None, *, groups=None):
-    """Return the ranks in both directions of n pairs in one database of n.
+    """Return ranks (n,) of n pairs in one database, as "image_to_text" and "text_to_image".
 
-    Row i of E_image (n, d) belongs to row i of E_text (n, d); a row with the same of ``texts``, n
-    str, or ``groups``, n values, is a hit, too. The ranks are two int arrays (n,) in a dict.
+    Row i of E_image (n, d) belongs to row i of E_text; equal ``texts`` or ``groups`` are hits.
     """
     E_image = check_matrix(E_image, "E_image")
     E_text = check_matrix(E_text, "E_text", E_image.shape[1])
@@ -1247,10 +1159,7 @@ def mean_average_precision(scores, relevant):
 
 
 def chance_levels(n_items, n_relevant=1):
-    """Return what a random order of n_items scores on average, as `summarize` does.
-
-    ``n_relevant`` says how many items are right for a query: an int, or one for each query.
-    """
+    """Return what random order scores, as `summarize`; n_relevant is an int, or one a query."""
     counts, n_queries = np.unique(np.atleast_1d(n_relevant), return_counts=True)
     if counts[0] < 1 or counts[-1] > n_items:
         raise ValueError(f"n_relevant must be from 1 to n_items={n_items}; {counts[[0, -1]]} came")
@@ -1266,8 +1175,7 @@ def chance_levels(n_items, n_relevant=1):
 def bootstrap_interval(values, *, n_resamples=2000, random_state=0):
     """Return the 95 % interval (low, high) of the mean of one value per query, such as hits.
 
-    The percentile bootstrap over queries (Efron, Annals of Statistics 1979). It knows the luck of
-    the draw of queries, not that of training: for that, train with several seeds.
+    Percentile bootstrap over queries (Efron, 1979); for the luck of training, use several seeds.
     """
     options = {"n_resamples": n_resamples, "random_state": random_state}
     found = paired_bootstrap(values, np.zeros(np.shape(values)), **options)
@@ -1280,10 +1188,8 @@ def paired_bootstrap(values_a, values_b, *, n_resamples=2000, random_state=0):
     Returns a dict: difference, low and high of its 95 % interval, and p, two-sided.
     """
     a, b = np.asarray(values_a, dtype=float), np.asarray(values_b, dtype=float)
-    if a.shape != b.shape or a.ndim != 1:
-        raise ValueError(f"one value per query from both is needed; {a.shape} and {b.shape} came")
-    if len(a) == 0 or not np.isfinite(gains := a - b).all():
-        raise ValueError("values must be finite numbers, one per query, and at least one")
+    if a.shape != b.shape or a.ndim != 1 or len(a) == 0 or not np.isfinite(gains := a - b).all():
+        raise ValueError(f"one value per query, finite, is needed; {a.shape}, {b.shape} came")
     options = {"n_resamples": n_resamples, "batch": 200, "method": "percentile"}
     options["random_state"] = np.random.default_rng(random_state)
     twice = np.repeat(gains, 2) if len(gains) == 1 else gains  # SciPy wants two
