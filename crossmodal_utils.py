@@ -36,9 +36,8 @@ from sklearn.utils import check_array, check_consistent_length, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 # --- Data ---------------------------------------------------------------------------------------
-
-NO_VALUE = ("", "nan", "nat", "none", "null", "na", "n/a", "<na>", "#n/a", "\\n")  # in tables
-PANDAS = "or let pandas read it: load_catalogue(pandas.read_csv(path, encoding=...), folder=...)"
+NO_VALUE = ("", "nan", "nat", "none", "null", "na", "n/a", "<na>", "#n/a", "\\n")  # casefolded
+PANDAS = "or by pandas: load_catalogue(pandas.read_csv(path, sep=..., encoding=...), folder=...)"
 
 
 class Catalogue:
@@ -55,15 +54,16 @@ class Catalogue:
         kind, shape = self.images.dtype, self.images.shape
         if kind != np.uint8 or len(shape) != 4 or shape[3] != 3:
             raise ValueError(f"images must be uint8 (n, height, width, 3); {kind} {shape} came")
-        check_consistent_length(self.images, self.texts, *self.attributes.values())
+        for name, rows in {"texts": self.texts, **self.attributes}.items():
+            if (n := len(rows)) != len(self):
+                raise ValueError(f"{name} must have one row per image; {n} came for {len(self)}")
         self.groups, self.skipped = group_numbers(groups, len(self)), []
 
     def __len__(self):
         return len(self.images)
 
     def __repr__(self):
-        told = f"{len(self)} rows of {len(np.unique(self.groups))} items"
-        return f"Catalogue({told}, images {self.images.shape[1:]}, {list(self.attributes)})"
+        return f"Catalogue({len(self)} rows of {len(np.unique(self.groups))} items)"
 
     def __getitem__(self, index):
         """Return a Catalogue of the chosen rows; nothing in it is shared with this one."""
@@ -101,7 +101,7 @@ def group_numbers(groups, n_rows):
     if len(values) != n_rows:
         raise ValueError(f"groups must have one value per row; {len(values)} came for {n_rows}")
     values = [value.strip() if isinstance(value, str) else value for value in values]
-    seen, own = {}, [object() if is_missing(value) else value for value in values]
+    seen, own = {}, [object() if str(v).casefold() in NO_VALUE else v for v in values]
     return np.array([seen.setdefault(value, len(seen)) for value in own], dtype=int)
 
 
@@ -112,11 +112,6 @@ def joined_groups(*labels):
     ends = np.tile(np.arange(n), len(labels)), np.concatenate(firsts)
     links = scipy.sparse.coo_array((np.ones(len(ends[0])), ends), (n, n))
     return scipy.sparse.csgraph.connected_components(links, directed=False)[1]
-
-
-def is_missing(value):
-    """Return whether a table's value stands for none, as None, NaN, "", "n/a" and others do."""
-    return str(value).strip().casefold() in NO_VALUE
 
 
 def check_texts(texts):
@@ -143,10 +138,10 @@ def load_catalogue(
     """Return a Catalogue of the pictures and texts that a table names.
 
     ``table`` is the path of a plain CSV file (UTF-8, commas, a header, one row a line), or a dict
-    or DataFrame of columns. Pictures are paths in ``folder``, by default the CSV file's own, or
-    arrays or Pillow images; see `as_photos`. Rows of one value in ``group_column``, or of the same
-    pixels, are one item. Bad rows "raise" a ValueError that names them, or with ``on_error`` set
-    to "skip" are counted in print and listed in ``skipped``.
+    or DataFrame of columns. Pictures are arrays, Pillow images, or paths in ``folder``, by default
+    the CSV file's own or the working directory, brought to ``size`` by `as_photos`. Rows of one
+    value in ``group_column``, or of the same pixels, are one item. Bad rows "raise" a ValueError
+    that names them, or with ``on_error="skip"`` are counted in print and listed in ``skipped``.
     """
     check_scalar(size, "size", numbers.Integral, min_val=16)
     if on_error not in ("raise", "skip"):
@@ -168,8 +163,7 @@ def load_catalogue(
     groups = joined_groups(same, group_numbers(values.get(group_column), len(images)))
     if (n_items := len(np.unique(groups))) < len(images):
         print(f"{len(images):,} rows are {n_items:,} items (same picture or group)")
-    texts = list(map(str.strip, values.pop(text_column)))
-    catalogue = Catalogue(images, texts, values, groups)
+    catalogue = Catalogue(images, [*map(str.strip, values.pop(text_column))], values, groups)
     catalogue.skipped = bad
     return catalogue
 
@@ -183,18 +177,18 @@ def _read_csv(path):  # the names of its columns, and (place, line) of its rows
     del lines[: int(text.startswith("sep="))]  # Excel's mark
     if len(lines) < 2:
         raise ValueError(f"{path.name} is no CSV file with a header and rows, {PANDAS}")
-    names = [name.strip() for name in _fields(lines.pop(0)[1])]
+    names = [name.strip() for name in _fields(lines.pop(0)[1], f"{path.name}, header: ")]
     if len({*filter(None, names)}) < len([*filter(None, names)]):
         raise ValueError(f"{path.name} has columns of one name: {names!r:.300}; rename one")
     return names, lines
 
 
-def _fields(line):  # of one line, read by itself: an open quote swallows no other row
+def _fields(line, where=""):  # read by itself: an open quote swallows no other row
     try:
         return next(csv.reader([line], strict=True))
     except csv.Error as error:
         told = f"{error} in {line!r:.40} (does a quote never close, or a text run over lines?)"
-        raise ValueError(f"cannot be read: {told}; mend it, {PANDAS}") from error
+        raise ValueError(f"{where}cannot be read: {told}; mend it, {PANDAS}") from error
 
 
 def _read_mapping(table):  # the names of its columns, and (place, values) of its rows
@@ -216,7 +210,7 @@ def _read_rows(records, names, text_column, image_column, find, size):
                 raise ValueError(f"wrong number of fields: {n}, the header has {len(names)}")
             row = dict(zip(names, fields, strict=True))
             text, picture = row[text_column], row[image_column]
-            if is_missing(text) or not isinstance(text, str) or "\0" in text:
+            if not isinstance(text, str) or "\0" in text or text.strip().casefold() in NO_VALUE:
                 raise ValueError(f"no text: {text!r:.60}")
             is_name = isinstance(picture, str | os.PathLike | int | float)
             images[len(rows)] = _fit(find(picture) if is_name else picture, size)
@@ -242,7 +236,7 @@ def _tell_bad_rows(name, bad, n_good, on_error):  # in print, or ValueError with
 
 
 def _find_picture(name, folder, listed):  # the path of a file; ValueError, with a hint, if none
-    if is_missing(name := str(name).strip()):
+    if (name := str(name).strip()).casefold() in NO_VALUE:
         raise ValueError("no image")
     if re.match(r"(?i)\W*([a-z][a-z\d+.-]+://|www\.)|//|data:", name):
         raise ValueError(f"a web address, to be downloaded first: {name!r:.80}")
@@ -250,20 +244,22 @@ def _find_picture(name, folder, listed):  # the path of a file; ValueError, with
     if os.path.isfile(path):  # a pipe is none: one would wait for it
         return path
     kind = "a folder, not a file" if os.path.isdir(path) else "no such file"
-    near = listed(path.parent).get(_bare(path))
+    files = listed(path.parent)
+    near = files.get(_bare(path.name)) or files.get(_bare(path.stem))
     hint = f" (there is {near!r})" if near else ""
     if re.search(r"[|;]|, ", path.name):
         hint = " (several pictures in one field? Give each a row of its own)"
     raise ValueError(f"{kind}: {name!r:.80}{hint}")
 
 
-def _bare(path):  # a file's name without its ending, and without what differs between systems
-    return _plain(urllib.parse.unquote(path.stem))
+def _bare(name):  # without what differs between systems
+    return _plain(urllib.parse.unquote(name))
 
 
-def _list_files(folder):  # {bare name: name}, as far as the folder can be read
+def _list_files(folder):  # {bare name, with its ending and without: name}, if it can be read
     with contextlib.suppress(OSError):
-        return {_bare(file): file.name for file in sorted(folder.iterdir(), reverse=True)}
+        files = sorted(folder.iterdir(), reverse=True)
+        return {_bare(name): file.name for file in files for name in (file.stem, file.name)}
     return {}
 
 
@@ -333,6 +329,8 @@ def _rgb(image):  # an array or a Pillow image of any mode, upright and in RGB
         if not (tops := [top for top in tops if 0 <= low and high <= top]):
             raise ValueError(f"pixels from {low:g} to {high:g} are of no known range: save 8 bits")
         image = Image.fromarray(np.rint(pixels * (255 / tops[0])).astype(np.uint8))
+    if not image.has_transparency_data:
+        return image.convert("RGB")
     white = Image.new("RGBA", image.size, "white")
     return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
 
@@ -341,9 +339,9 @@ def _rgb(image):  # an array or a Pillow image of any mode, upright and in RGB
 class ImageFeatures(TransformerMixin, BaseEstimator):
     """Turn photos into rows of numbers: edges and colours, see `image_views`, then PCA.
 
-    Each view is scaled to one total variance. At most 10,000 photos, evenly chosen, are learned
-    from, ``size`` pixels a side, best a multiple of 8. ``random_state`` seeds the PCA. Fitted, it
-    has ``mean_`` (d,) and ``components_`` (n_components, d), of all views together.
+    Each view is scaled to one total variance. Photos are brought to ``size`` pixels, 16 or more,
+    best a multiple of 8; at most 10,000, evenly chosen, are learned from. ``random_state`` seeds
+    the PCA. Fitted, it has ``mean_`` (d,) and ``components_`` (at most n_components, d).
     """
 
     def __init__(self, *, n_components=600, size=64, random_state=0):
@@ -368,7 +366,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
             scale = np.sqrt(np.square(view - view.mean(axis=0)).sum(axis=1).mean()) or 1.0
             scales += [scale] * view.shape[1]
             scaled.append(view / scale)
-        n = min(self.n_components, len(scales), max(1, len(some) - 1))
+        n = min(self.n_components, len(scales), len(some) - 1)
         pca = PCA(n, svd_solver="randomized", iterated_power=2, random_state=self.random_state)
         with np.errstate(invalid="ignore"):  # photos all alike explain 0 of a variance of 0
             X = pca.fit_transform(np.hstack(scaled).astype(float))
@@ -424,10 +422,10 @@ def _bounding_boxes(mask):  # [left, top, right, bottom] of what is True, less s
 
 
 def edge_directions(x, cell, n_directions=8):
-    """Return how strong edges of each direction are in each cell, (n, cells * cells * 8).
+    """Return how strong edges of each direction are in each cell, (n, n_cells * n_directions).
 
     ``x`` is float (n, side, side, 3), a cell has cell x cell pixels. Each is divided by its
-    surroundings, so that faint edges count as well (after Dalal and Triggs, CVPR 2005).
+    neighbours, so that faint edges count as well (after Dalal and Triggs, CVPR 2005).
     """
     down, right = np.zeros_like(x), np.zeros_like(x)
     down[:, 1:-1] = x[:, 2:] - x[:, :-2]
@@ -470,7 +468,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):
     Two views, weighted by rarity (TF-IDF), compressed by SVD to at most ``n_components`` numbers
     and scaled to one total variance. ``ngrams`` are the shortest and longest run of words,
     ``letters`` of letters in a word, its ends included, or None. What only one training text holds
-    is left out. Fitted, it has ``views_``, a dict of dicts: "words" and "letters".
+    is left out. ``random_state`` seeds the SVD. Fitted, it has ``views_``: "words" and "letters".
     """
 
     def __init__(self, *, n_components=600, ngrams=(1, 2), letters=(2, 4), random_state=0):
@@ -525,14 +523,14 @@ class TextFeatures(TransformerMixin, BaseEstimator):
 
 
 def _count(texts, runs=(1, 1), terms=None, analyzer="word"):
-    """Return counts (n, n_terms), sparse, of terms, by default all runs, and these terms."""
+    """Return counts (n, n_terms), sparse, and what was counted: ``terms``, or else all runs."""
     if len(texts) == 0:
         raise ValueError("texts is empty; at least one text is needed")
     options = {"analyzer": analyzer, "ngram_range": tuple(runs), "vocabulary": terms}
     options["token_pattern"] = _word_pattern() if analyzer == "word" else None
     counter = CountVectorizer(preprocessor=_plain, dtype=float, **options)
-    # A text more, as scikit-learn refuses texts without any word; its row is dropped again.
-    return counter.fit_transform([*texts, "a"])[:-1], counter.get_feature_names_out().astype(str)
+    counts = counter.fit_transform([*texts, "a " * runs[0]])  # as texts without terms are refused
+    return counts[:-1], counter.get_feature_names_out().astype(str)
 
 
 def _plain(text):  # without what only the writing differs in: case, the form of accents
@@ -551,15 +549,15 @@ def check_matrix(X, name, n_columns=None, *, keep_single=False):
     """Return X, finite and of n_columns, as float64 (n, d); float32 with ``keep_single`` stays."""
     X = check_array(X, dtype=[np.float64, np.float32] if keep_single else float, input_name=name)
     if n_columns is not None and X.shape[1] != n_columns:
-        raise ValueError(f"{name} must have {n_columns} columns, as in fit; {X.shape[1]} came")
+        raise ValueError(f"{name} must have {n_columns} columns; {X.shape[1]} came")
     return X
 
 
 def whitening(X, shrinkage):
-    """Return mean (d,) and W (d, rank) such that (X - mean) @ W has uncorrelated unit columns.
+    """Return mean (d,) and W (d, rank): with shrinkage 0, (X - mean) @ W has covariance I.
 
-    ``shrinkage`` is added to each eigenvalue of the covariance of X (n, d), in units of their
-    mean, so that noise in directions of hardly any variance is not blown up; 0 drops those.
+    ``shrinkage``, in units of the mean variance, is added to each eigenvalue of the covariance of
+    X (n, d): noise is not blown up. 0 drops directions of under 1e-10 of the largest variance.
     """
     mean = X.mean(axis=0)
     Xc = X - mean
@@ -573,12 +571,12 @@ def whitening(X, shrinkage):
     return mean, axes[:, keep] * _signs(axes[:, keep]) / np.sqrt(values[keep])
 
 
-def _signs(P):  # of the largest entry of each column: no picture flips
+def _signs(P):  # of each column's largest entry; times these, P is the same on every machine
     return np.sign(P[np.abs(P).argmax(axis=0), np.arange(P.shape[1])])
 
 
 def canonical_directions(A, B):
-    """Return directions P (d_image, k), Q (d_text, k) and correlations (k,) of whitened pairs."""
+    """Return directions P (d_image, k), Q (d_text, k), k the smaller width, and correlations."""
     P, correlations, Qt = np.linalg.svd(A.T @ B / len(A), full_matrices=False)
     signs = _signs(P)
     return P * signs, Qt.T * signs, np.clip(correlations, 0, 1)
@@ -649,7 +647,7 @@ def info_nce(E_image, E_text, temperature, targets=None):
 
 
 def tower_gradient(X, W, grad_E):
-    """Return a loss's gradient by W (d_in, d), given grad_E (n, d), by the unit rows of X @ W."""
+    """Return a loss's gradient by W (d_in, d) from grad_E (n, d), by unit rows of X @ W."""
     Z = X @ W
     length = np.maximum(np.linalg.norm(Z, axis=1, keepdims=True), 1e-12)
     E = Z / length
@@ -660,10 +658,10 @@ def tower_gradient(X, W, grad_E):
 class ContrastiveAligner(CCA):
     """Two linear towers trained with InfoNCE: gradients by hand, Adam, warm-up and cosine decay.
 
-    Training starts where `CCA` ends, or with ``start="random"`` from whitened features. It takes
+    Training starts where `CCA` ends, or with ``start="random"`` from random weights. It takes
     ``epochs`` passes over the pairs, in batches of about ``batch_size``, or ends after
-    ``patience`` passes without a better loss of validation pairs. Fitted, it has ``image_`` and
-    ``text_`` as `CCA`; ``loss_`` and ``validation_loss_`` (epochs run,), in nats; ``best_epoch_``.
+    ``patience`` passes without a better loss of validation pairs. Fitted, it has ``loss_`` and
+    ``validation_loss_`` (epochs,), in nats, and ``image_``, ``text_`` of ``best_epoch_``, from 1.
     """
 
     weight_power = 1.0  # of the CCA that training starts from
@@ -775,10 +773,10 @@ class CrossModalModel(BaseEstimator):
 
     ``objective`` is "contrastive", "cca" or "combined", which adds the scores of the other two and
     corrects for hubs: an item's closeness to its nearest ``hub_neighbours`` training items of the
-    other kind is taken off its scores, by default 10 for "combined", 0 for the others. The parts
-    are by default `ImageFeatures`, `TextFeatures`, `CCA` (for "combined" of more shrinkage) and
-    `ContrastiveAligner`; as features anything with fit_transform and transform will do. Fitted, it
-    has ``image_features_``, ``text_features_``, ``aligners_`` and ``bank_``, these items.
+    other kind is taken off its scores, by default 10 for "combined", 0 for the others. Parts not
+    given are `ImageFeatures`, `TextFeatures`, `CCA` (for "combined" of more shrinkage) and
+    `ContrastiveAligner` of this ``random_state``; features need fit_transform and transform. It
+    has ``image_features_``, ``text_features_``, ``aligners_`` and ``bank_``: these items' rows.
     """
 
     def __init__(
@@ -826,7 +824,7 @@ class CrossModalModel(BaseEstimator):
         if self.objective != "cca":
             aligner = self._part(self.contrastive, ContrastiveAligner)
             aligners.append(aligner.fit(X, Y, validation=validation, groups=groups))
-        # Only now, once nothing can fail any more.
+        # Only now, as fitting the aligners can fail.
         self.image_features_, self.text_features_ = image_features, text_features
         self.aligners_, self.bank_ = aligners, {}
         if n_neighbours:
@@ -874,7 +872,7 @@ class CrossModalModel(BaseEstimator):
         return E.astype(np.float32)
 
     def retrieve(self, images, text_database, k=1):
-        """Return for each image its k best of a list of str, or an `EmbeddingIndex`, as lists."""
+        """Return, for each image, its k best of a list of str or an index, best first."""
         if hasattr(text_database, "search"):
             return text_database.items(text_database.search(self.encode_image(images), k)[1])
         texts = check_texts(text_database)
@@ -894,7 +892,7 @@ class CrossModalModel(BaseEstimator):
 
     @classmethod
     def load(cls, path, *, trusted=()):
-        """Read what `save` wrote; ``trusted`` names further types in it, as "module.Class"."""
+        """Read what `save` wrote, else ValueError; ``trusted``: further types, "module.Class"."""
         import skops.io
 
         # The last is numbers only, and not trusted in models with parts of an old scikit-learn.
@@ -903,6 +901,8 @@ class CrossModalModel(BaseEstimator):
         content = pathlib.Path(path).read_bytes()
         try:
             model = skops.io.loads(content, trusted=[*names, *trusted])  # raises for other types
+            if not isinstance(model, cls):
+                raise TypeError(f"it holds a {type(model).__name__}")
             check_is_fitted(model, "aligners_")
         except Exception as error:  # a foreign file can fail zip, JSON or skops in any way
             raise ValueError(f"{path} is not a whole model file: {error}") from error
@@ -943,7 +943,6 @@ def retrieve_description(image, text_database, model):
 
 
 # --- Search --------------------------------------------------------------------------------------
-
 BLOCK = 1024  # rows of the database scored at a time: a block and its scores fit the cache
 GROUP = 64  # rows of which only the largest score is kept
 _TURN = threading.Lock()  # two searches must not set and restore BLAS's threads at a time
@@ -954,7 +953,7 @@ def exact_top_k(queries, database, k):
 
     ``queries`` is (n_queries, d), ``database`` (n_items, d), perhaps memory-mapped. Returns scores
     and indices (n_queries, k) as a full sort would, up to the order of equal scores. A scan keeps
-    the largest score of each small group of items; the k best lie in the k groups of largest one.
+    each small group's largest score; the k best items lie in the k groups where it is largest.
     """
     queries = check_matrix(queries, "queries", keep_single=True)
     if getattr(database, "dtype", None) != np.float32 or np.ndim(database) != 2:
@@ -1005,9 +1004,9 @@ def _group_maxima(queries, database, size):  # of ``size`` items each, (n_groups
 class EmbeddingIndex:
     """Embeddings and the str that each stands for, searched exactly and kept in a folder.
 
-    Threads may share an index. The rows of a loaded one are mapped and read block by block, so
-    they may be larger than memory, until `add` or `remove` brings them in. What was not saved is
-    lost, and of two that save to one folder the last wins: otherwise use an engine (notebook 08).
+    Threads may share an index. A loaded one holds ids and items in memory; its rows are mapped and
+    read block by block, until `add` or `remove` brings them in, too. What was not saved is lost,
+    and of two that save to one folder the last wins: for more use an engine (notebook 08).
     """
 
     def __init__(self):
@@ -1017,7 +1016,7 @@ class EmbeddingIndex:
         return sum(len(ids) for ids, _, _ in self._parts)
 
     def add(self, E, items):
-        """Add rows of E (n, d), a str each; return their ids, int64 (n,), never used again."""
+        """Add rows of E (n, d) as float32, a str each; return new ids, int64 (n,)."""
         E = check_array(E, dtype=np.float32, order="C", copy=True, input_name="E")
         items = np.array(check_texts(items), dtype=object)
         check_consistent_length(E, items)
@@ -1054,7 +1053,7 @@ class EmbeddingIndex:
     def items(self, ids):
         """Return the items of ids, an array of any shape, as nested lists of str."""
         own, _, items = self._arrays()
-        return items[_places(own, ids)].tolist()
+        return items[_places(own, ids), ...].tolist()
 
     def save(self, folder):
         """Write the index to a folder; a crash leaves the old state there, or the new one."""
@@ -1076,13 +1075,14 @@ class EmbeddingIndex:
         index = cls()
         try:
             path = sorted(pathlib.Path(folder).glob("index-*.npy"))[-1]
-            rows = np.load(path, mmap_mode="r")
+            rows = np.lib.format.open_memmap(path, mode="r")
             with open(path, "rb") as file:
                 file.seek(rows.offset + rows.nbytes)
                 index._next_id, ids, items = json.load(file)
-        except (OSError, ValueError, IndexError, EOFError) as error:
+            check_consistent_length(rows, ids, items)
+        except (OSError, ValueError, TypeError, IndexError) as error:
             raise ValueError(f"{folder} holds no whole index: {error}") from error
-        index._parts = [(np.array(ids), rows, np.array(items, dtype=object))]
+        index._parts = [(np.array(ids, np.int64), rows, np.array(items, dtype=object))]
         return index
 
 
@@ -1112,9 +1112,8 @@ def true_ranks(scores, relevant=None):
     S = check_matrix(scores, "scores")
     relevant = np.eye(*S.shape, dtype=bool) if relevant is None else np.asarray(relevant)
     if relevant.shape != S.shape or relevant.dtype != bool:
-        raise ValueError(
-            f"relevant must be bool {S.shape}; {relevant.dtype} {relevant.shape} came"
-        )
+        came = f"{relevant.dtype} {relevant.shape} came"
+        raise ValueError(f"relevant must be bool {S.shape}; {came}")
     if not (has_any := relevant.any(axis=1)).all():
         raise ValueError(f"each query needs a relevant item; query {has_any.argmin()} has none")
     best = np.where(relevant, S, -np.inf).max(axis=1, keepdims=True)
@@ -1143,7 +1142,7 @@ def evaluate(E_image, E_text, texts=None, *, groups=None):
     """
     E_image = check_matrix(E_image, "E_image")
     E_text = check_matrix(E_text, "E_text", E_image.shape[1])
-    check_consistent_length(E_image, E_text)
+    check_consistent_length(E_image, E_text, texts)
     labels = group_numbers(groups, len(E_image))
     relevant = labels[:, None] == labels
     if texts is not None:
@@ -1153,13 +1152,14 @@ def evaluate(E_image, E_text, texts=None, *, groups=None):
 
 
 def mean_average_precision(scores, relevant):
-    """Return the mean over queries of the average precision; arguments as in `true_ranks`."""
+    """Return the mean over queries of the average precision; arguments: see `true_ranks`."""
     true_ranks(scores, relevant)  # checks both
     return float(label_ranking_average_precision_score(relevant, scores))
 
 
 def chance_levels(n_items, n_relevant=1):
     """Return what random order scores, as `summarize`; n_relevant is an int, or one a query."""
+    check_scalar(n_items, "n_items", numbers.Integral, min_val=1)
     counts, n_queries = np.unique(np.atleast_1d(n_relevant), return_counts=True)
     if counts[0] < 1 or counts[-1] > n_items:
         raise ValueError(f"n_relevant must be from 1 to n_items={n_items}; {counts[[0, -1]]} came")
@@ -1185,7 +1185,7 @@ def bootstrap_interval(values, *, n_resamples=2000, random_state=0):
 def paired_bootstrap(values_a, values_b, *, n_resamples=2000, random_state=0):
     """Compare two systems on the same queries: tell whether the mean of a - b differs from 0.
 
-    Returns a dict: difference, low and high of its 95 % interval, and p, two-sided.
+    Returns a dict: difference, low and high of its 95 % interval, two-sided p >= 1 / n_resamples.
     """
     a, b = np.asarray(values_a, dtype=float), np.asarray(values_b, dtype=float)
     if a.shape != b.shape or a.ndim != 1 or len(a) == 0 or not np.isfinite(gains := a - b).all():

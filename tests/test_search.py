@@ -177,6 +177,7 @@ def test_bad_input_to_the_index_changes_nothing():
         with np.errstate(over="ignore"), pytest.raises(error, match=told):
             call()
     assert len(index) == 4 and index.items(index.search(E, 1)[1]) == [["a"], ["b"], ["c"], ["d"]]
+    assert index.items(2) == "c" and index.items([[0], [3]]) == [["a"], ["d"]]
     E[:] = 0  # the index keeps what came
     assert index.search(np.eye(4), 1)[0].tolist() == [[1], [1], [1], [1]]
 
@@ -200,6 +201,15 @@ def test_missing_damaged_and_foreign_folders_are_refused(tmp_path):
             file.write_bytes(content)
             with pytest.raises(ValueError, match="no whole index"):
                 cm.EmbeddingIndex.load(folder)
+        n_bytes = whole.index(b"[4, [0, 1, 2, 3]")
+        for rest in (b"5", b"null", b'[3, [0, 1], ["a"]]'):
+            file.write_bytes(whole[:n_bytes] + rest)
+            with pytest.raises(ValueError, match="no whole index"):
+                cm.EmbeddingIndex.load(folder)
+        np.savez(tmp_path / "other.npz", np.eye(3))
+        file.write_bytes((tmp_path / "other.npz").read_bytes())
+        with pytest.raises(ValueError, match="no whole index"):
+            cm.EmbeddingIndex.load(folder)
         file.unlink()
         with pytest.raises(ValueError, match="no whole index"):
             cm.EmbeddingIndex.load(folder)
