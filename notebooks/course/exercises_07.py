@@ -149,22 +149,30 @@ check_worth = Check(
     ],
 )
 
-# --- 7.4: one of each group --------------------------------------------------------------------
+# --- 7.4: a query in your own language ----------------------------------------------------------
 
 
-def _one_probes():
+def _encode(texts):
+    """Stand in for an encoder: (n, 2), not of unit length, for names in two languages."""
+    if isinstance(texts, str):
+        raise TypeError("encode takes a list of texts; one str came")
+    rows = {"犬": [2.0, 0.0], "Hund": [1.0, 0.0]}
+    return np.array([rows[text] for text in texts])
+
+
+def _ask_probes():
     E = np.array([[1.0, 0.0], [2.0, 0.2], [1.0, 1.0], [9.0, 9.5], [0.0, 1.0]])
-    query, groups = np.array([2.0, 0.0]), np.array([0, 0, 1, 1, 2])
-    long = np.array([[0.1, 0.0], [5.0, 5.0], [1.0, 0.2]])
+    groups, long = np.array([0, 0, 1, 1, 2]), np.array([[0.1, 0.0], [5.0, 5.0], [1.0, 0.2]])
     return [
-        ((query, E, groups, 2), np.array([0, 2])),
-        ((query, E, groups, 3), np.array([0, 2, 4])),
-        ((np.array([1.0, 0.0]), long, np.array([5, 3, 5]), 2), np.array([0, 1])),
+        (("犬", _encode, E, groups, 2), np.array([0, 2])),
+        (("犬", _encode, E, groups, 3), np.array([0, 2, 4])),
+        (("Hund", _encode, long, np.array([5, 3, 5]), 2), np.array([0, 1])),
     ]
 
 
-def _ordered(query, E, unit=True):
-    return np.argsort(-(E @ query) / (np.linalg.norm(E, axis=1) if unit else 1), kind="stable")
+def _ordered(text, encode, E, unit=True):
+    scores = E @ encode([text])[0]
+    return np.argsort(-scores / (np.linalg.norm(E, axis=1) if unit else 1), kind="stable")
 
 
 def _each(order, groups, k):
@@ -172,30 +180,30 @@ def _each(order, groups, k):
     return order[np.sort(first)[:k]]
 
 
-check_one_of_each = Check(
-    _one_probes,
-    right="Ranked by cosine, one row of a group; try it with a query of your own.",
+check_ask = Check(
+    _ask_probes,
+    right="Encoded as a list, ranked by cosine, one of each group. Now ask in your language.",
     mistakes=[
         Mistake(
             "groups not asked",
             "two of your rows are of one group; keep its best only.",
-            like=lambda q, E, g, k: _ordered(q, E)[:k],
+            like=lambda text, encode, E, g, k: _ordered(text, encode, E)[:k],
         ),
         Mistake(
             "rows not of unit length",
             "you rank by inner product; divide each row by its length.",
-            like=lambda q, E, g, k: _each(_ordered(q, E, unit=False), g, k),
+            like=lambda text, encode, E, g, k: _each(_ordered(text, encode, E, False), g, k),
         ),
         Mistake(
             "cut before the groups",
             "you take k rows and then drop siblings, so too few are left.",
-            like=lambda q, E, g, k: _each(_ordered(q, E)[:k], g, k),
+            like=lambda text, encode, E, g, k: _each(_ordered(text, encode, E)[:k], g, k),
         ),
         Mistake(
             "in the order of the groups",
             "you return one of each group, but in the order of the groups and not of the scores.",
-            like=lambda q, E, g, k: _ordered(q, E)[
-                np.unique(g[_ordered(q, E)], return_index=True)[1]
+            like=lambda text, encode, E, g, k: _ordered(text, encode, E)[
+                np.unique(g[_ordered(text, encode, E)], return_index=True)[1]
             ][:k],
         ),
     ],
