@@ -530,7 +530,7 @@ def _count(texts, runs=(1, 1), terms=None, analyzer="word"):
     options["token_pattern"] = _word_pattern() if analyzer == "word" else None
     counter = CountVectorizer(preprocessor=_plain, dtype=float, **options)
     counts = counter.fit_transform([*texts, "a " * runs[0]])  # as texts without terms are refused
-    return counts[:-1], counter.get_feature_names_out().astype(str)
+    return counts[:-1], counter.get_feature_names_out().astype(str) if terms is None else terms
 
 
 def _plain(text):  # without what only the writing differs in: case, the form of accents
