@@ -292,7 +292,9 @@ def _fit(image, size):  # a path, an array or a Pillow image as uint8 (size, siz
     image = _open(image, size) if isinstance(image, str | os.PathLike) else _rgb(image)
     border = np.asarray(image)[[0, -1]].reshape(-1, 3)
     colour = tuple(np.median(border, axis=0).astype(int).tolist())
-    return np.asarray(ImageOps.pad(image, (size, size), Image.Resampling.BICUBIC, colour))
+    small = [max(1, round(n / max(image.size) * size)) for n in image.size]  # a line stays one
+    image = image.resize(small, Image.Resampling.BICUBIC)
+    return np.asarray(ImageOps.pad(image, (size, size), color=colour))
 
 
 def _open(path, size):  # as a Pillow image in RGB; ValueError says why it is none
@@ -359,6 +361,8 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         check_scalar(self.n_components, "n_components", numbers.Integral, min_val=1)
         check_scalar(self.size, "size", numbers.Integral, min_val=16)
         photos = as_photos(images, self.size)
+        if len(photos) < 2:
+            raise ValueError(f"at least 2 photos are needed to fit; {len(photos)} came")
         some = photos[np.linspace(0, len(photos) - 1, min(len(photos), 10_000)).astype(int)]
         batches, scaled, scales = _in_batches(image_views, some), [], []
         for name in list(batches[0]):
@@ -723,13 +727,12 @@ class ContrastiveAligner(CCA):
 
     def _start(self, X_image, X_text, rng):  # sets the maps; returns whitened features and maps
         super().fit(X_image, X_text)
-        sides = []
-        for X, maps in ((X_image, self.image_), (X_text, self.text_)):
-            sides.append(((np.asarray(X, dtype=float) - maps["mean"]) @ maps["whiten"], maps))
-            if self.start == "random":
+        sides = (np.asarray(X_image, float), self.image_), (np.asarray(X_text, float), self.text_)
+        if self.start == "random":
+            for _, maps in sides:
                 rank, k = maps["linear"].shape
                 maps["linear"] = rng.normal(0, rank**-0.5, (rank, k))
-        return sides
+        return [((X - maps["mean"]) @ maps["whiten"], maps) for X, maps in sides]
 
     def _validation_loss(self, X, Y, groups=None):  # all pairs in one batch
         check_consistent_length(X, Y)
@@ -829,11 +832,9 @@ class CrossModalModel(BaseEstimator):
         self.aligners_, self.bank_ = aligners, {}
         if n_neighbours:
             some = np.linspace(0, len(X) - 1, min(len(X), 4000)).astype(int)
-            sides = {"image": (Y, "text"), "text": (X, "image")}
-            self.bank_ = {
-                side: self.encode_features(np.asarray(Z)[some], other)
-                for side, (Z, other) in sides.items()
-            }
+            X, Y = np.asarray(X)[some], np.asarray(Y)[some]
+            rows = self.encode_features(X, "image"), self.encode_features(Y, "text")
+            self.bank_ = {"text": rows[0], "image": rows[1]}  # each side meets the other's
         return self
 
     def _n_neighbours(self):  # of the correction for hubs, or 0; checks the options
@@ -1195,6 +1196,5 @@ def paired_bootstrap(values_a, values_b, *, n_resamples=2000, random_state=0):
     twice = np.repeat(gains, 2) if len(gains) == 1 else gains  # SciPy wants two
     found = scipy.stats.bootstrap((twice,), np.mean, **options)
     means, (low, high) = found.bootstrap_distribution, found.confidence_interval
-    p = np.clip(2 * min((means <= 0).mean(), (means >= 0).mean()), 1 / n_resamples, 1)
-    found = {"difference": gains.mean(), "low": low, "high": high, "p": p}
-    return {name: float(value) for name, value in found.items()}
+    p = float(np.clip(2 * min((means <= 0).mean(), (means >= 0).mean()), 1 / n_resamples, 1))
+    return {"difference": float(gains.mean()), "low": float(low), "high": float(high), "p": p}
